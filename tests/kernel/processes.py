@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs a program with a hard time limit and leaves nothing of it behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program that ended, or was ended: `status` is its exit status (negative: the signal that killed it)."""
+
+    status: int
+    timed_out: bool
+    output: str
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Finished:
+    """Run `command` without input to its end, at most `timeout` seconds; stdout and stderr come back as one text."""
+    with TemporaryFile() as output:
+        with group(command, timeout=timeout, env=env, cwd=cwd, output=output.fileno()) as process:
+            try:
+                process.wait(timeout)
+                timed_out = False
+            except subprocess.TimeoutExpired:
+                timed_out = True
+        output.seek(0)
+        return Finished(process.returncode, timed_out, output.read().decode(errors="replace"))
+
+
+@contextmanager
+def group(
+    command: Sequence[str | Path],
+    *,
+    timeout: float,
+    output: int,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start `command` as a process group of its own, which is killed, all of it, when the block is left.
+
+    coreutils' timeout(1) stands between, a little beyond `timeout`: the program ends even if this one is killed.
+    """
+    limited = ["timeout", "--kill-after=2", str(timeout + 5), *map(str, command)]
+    process = subprocess.Popen(
+        limited,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=env,
+        cwd=cwd,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # all of it has ended
+        process.wait()
