@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Abbreviation tables (DWARF 5 section 7.5.3), prepared so that a DIE can be stepped over without being decoded.
+
+A step is a number of bytes to add, or the code of one of the forms whose size stands in the data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localvar.dwarf import constants as c
+from localvar.dwarf.errors import DwarfError
+from localvar.dwarf.leb128 import sleb, uleb
+
+ADDRESS, OFFSET, REF_ADDR = -1, -2, -3
+"""Sizes that depend on the unit: of an address, of an offset, of a DW_FORM_ref_addr."""
+
+FIXED: dict[int, int] = {
+    c.DW_FORM_addr: ADDRESS, c.DW_FORM_data1: 1, c.DW_FORM_data2: 2, c.DW_FORM_data4: 4, c.DW_FORM_data8: 8,
+    c.DW_FORM_data16: 16, c.DW_FORM_flag: 1, c.DW_FORM_flag_present: 0, c.DW_FORM_implicit_const: 0,
+    c.DW_FORM_ref1: 1, c.DW_FORM_ref2: 2, c.DW_FORM_ref4: 4, c.DW_FORM_ref8: 8, c.DW_FORM_ref_sig8: 8,
+    c.DW_FORM_ref_addr: REF_ADDR, c.DW_FORM_sec_offset: OFFSET, c.DW_FORM_strp: OFFSET, c.DW_FORM_line_strp: OFFSET,
+    c.DW_FORM_strp_sup: OFFSET, c.DW_FORM_GNU_ref_alt: OFFSET, c.DW_FORM_GNU_strp_alt: OFFSET,
+    c.DW_FORM_ref_sup4: 4, c.DW_FORM_ref_sup8: 8,
+    c.DW_FORM_strx1: 1, c.DW_FORM_strx2: 2, c.DW_FORM_strx3: 3, c.DW_FORM_strx4: 4,
+    c.DW_FORM_addrx1: 1, c.DW_FORM_addrx2: 2, c.DW_FORM_addrx3: 3, c.DW_FORM_addrx4: 4,
+}
+"""Size of each form whose size does not stand in the data."""
+
+LEB = frozenset({
+    c.DW_FORM_udata, c.DW_FORM_sdata, c.DW_FORM_strx, c.DW_FORM_addrx, c.DW_FORM_ref_udata, c.DW_FORM_loclistx,
+    c.DW_FORM_rnglistx, c.DW_FORM_GNU_addr_index, c.DW_FORM_GNU_str_index,
+})
+"""Forms that are one LEB128 number."""
+
+SIZED: dict[int, int] = {
+    c.DW_FORM_block1: 1, c.DW_FORM_block2: 2, c.DW_FORM_block4: 4, c.DW_FORM_block: 0, c.DW_FORM_exprloc: 0,
+}
+"""Forms that begin with a size of so many bytes (0: a LEB128 number)."""
+
+
+@dataclass(frozen=True)
+class Abbreviation:
+    """One declaration: tag, whether children follow, attributes as (name, form, implicit constant), and how to step
+    over the attributes.  sibling: where a DW_FORM_ref4 DW_AT_sibling stands: (number of sized-in-data forms before it,
+    bytes behind the last of them), or None."""
+
+    tag: int
+    has_children: bool
+    attributes: tuple[tuple[int, int, int], ...]
+    steps: tuple[int, ...]
+    forms: tuple[int, ...]
+    sibling: tuple[int, int] | None
+
+
+def form_size(form: int, address_size: int, offset_size: int, version: int) -> int | None:
+    """Bytes that a form takes, or None where the data tells."""
+    size = FIXED.get(form)
+    if size is None or size >= 0:
+        return size
+    if size == ADDRESS:
+        return address_size
+    return address_size if size == REF_ADDR and version == 2 else offset_size
+
+
+def parse_abbreviations(data: bytes, at: int, address_size: int, offset_size: int, version: int) -> dict[int, Abbreviation]:
+    """The table at offset `at` of .debug_abbrev, for units of the given sizes.  Raises DwarfError, IndexError."""
+    table: dict[int, Abbreviation] = {}
+    while True:
+        code, at = uleb(data, at)
+        if code == 0:
+            return table
+        tag, at = uleb(data, at)
+        has_children = data[at]
+        at += 1
+        attributes = []
+        while True:
+            name, at = uleb(data, at)
+            form, at = uleb(data, at)
+            constant = 0
+            if form == c.DW_FORM_implicit_const:
+                constant, at = sleb(data, at)
+            if name == 0 and form == 0:
+                break
+            attributes.append((name, form, constant))
+        table[code] = _prepare(tag, bool(has_children), tuple(attributes), (address_size, offset_size, version))
+
+
+def _prepare(tag: int, has_children: bool, attributes: tuple[tuple[int, int, int], ...],
+             sizes: tuple[int, int, int]) -> Abbreviation:
+    steps: list[int] = []
+    forms: list[int] = []
+    fixed = 0
+    sibling: tuple[int, int] | None = None
+    for name, form, _ in attributes:
+        if name == c.DW_AT_sibling and form == c.DW_FORM_ref4:
+            sibling = (len(forms), fixed)
+        size = form_size(form, *sizes)
+        if size is not None:
+            fixed += size
+        elif form in LEB or form in SIZED or form in (c.DW_FORM_string, c.DW_FORM_indirect):
+            steps.append(fixed)
+            forms.append(form)
+            fixed = 0
+        else:
+            raise DwarfError(f"form {form:#x} is not known")
+    steps.append(fixed)
+    return Abbreviation(tag, has_children, attributes, tuple(steps), tuple(forms), sibling)

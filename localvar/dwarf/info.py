@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The debug information of one file: its units by offset and by address, found without walking .debug_info."""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from functools import cached_property
+
+from localvar.diagnostics import environment_failure
+from localvar.dwarf import constants as c
+from localvar.dwarf.abbrev import Abbreviation, parse_abbreviations
+from localvar.dwarf.aranges import address_ranges
+from localvar.dwarf.elf import Contents, Elf
+from localvar.dwarf.errors import DwarfError
+from localvar.dwarf.unit import Die, Unit, UnitHeader
+
+_HEADER_BYTES = 48
+
+
+class DebugInfo:
+    """DWARF of one ELF file.  Making one reads nothing but section headers.
+
+    Raises Failure where the file has no debug info; DwarfError from its methods where the info is damaged.
+    """
+
+    def __init__(self, elf: Elf, module: str | None = None) -> None:
+        self.elf = elf
+        self.module = module
+        self.contents: Contents = elf.contents(".debug_info")
+        if not self.contents.size:
+            raise environment_failure(
+                "no-debug-info", f"{elf.path}: no debug info (.debug_info is missing or empty)",
+                fix="install the kernel's debug package (Debian: linux-image-<release>-dbg), or build with CONFIG_DEBUG_INFO=y",
+            )
+        self._units: dict[int, Unit] = {}
+        self._abbreviations: dict[tuple[int, int, int, int], dict[int, Abbreviation]] = {}
+
+    # -- units ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def unit_offsets(self) -> list[int]:
+        """Offsets of all unit headers, found by their lengths."""
+        data, start, size = self.contents.data, self.contents.start, self.contents.size
+        offsets, at, unpack = [], 0, struct.Struct("<I").unpack_from
+        while at + 11 <= size:
+            offsets.append(at)
+            length = unpack(data, start + at)[0]
+            at += 4 + length if length < 0xFFFFFFF0 else UnitHeader(self.contents.bytes(at, min(_HEADER_BYTES, size - at))).length
+        if at > size:
+            raise DwarfError(f"the unit at {offsets[-1]:#x} ends at {at:#x}, .debug_info at {size:#x}")
+        return offsets
+
+    def unit(self, offset: int) -> Unit:
+        """The unit whose header is at offset."""
+        found = self._units.get(offset)
+        if found is None:
+            left = self.contents.size - offset
+            header = UnitHeader(self.contents.bytes(offset, min(_HEADER_BYTES, left)))
+            if header.length > left:
+                raise DwarfError(f"the unit at {offset:#x} ends beyond .debug_info")
+            data = bytes(self.contents.bytes(offset, header.length))
+            found = self._units[offset] = Unit(self, offset, data, header, self._table(header))
+        return found
+
+    def _table(self, header: UnitHeader) -> dict[int, Abbreviation]:
+        key = (header.abbrev_offset, header.address_size, header.offset_size, header.version)
+        found = self._abbreviations.get(key)
+        if found is None:
+            contents = self.elf.contents(".debug_abbrev")
+            window = 1 << 14
+            while True:
+                size = min(window, contents.size - header.abbrev_offset)
+                try:
+                    found = parse_abbreviations(bytes(contents.bytes(header.abbrev_offset, size)), 0, *key[1:])
+                    break
+                except IndexError as problem:
+                    if size < window:
+                        raise DwarfError(f"abbreviations at {header.abbrev_offset:#x} have no end") from problem
+                    window *= 8
+            self._abbreviations[key] = found
+        return found
+
+    def unit_at(self, position: int) -> Unit:
+        """The unit that holds the byte at offset `position` of .debug_info."""
+        index = bisect_right(self.unit_offsets, position) - 1
+        if index < 0:
+            raise DwarfError(f"no unit holds offset {position:#x}")
+        return self.unit(self.unit_offsets[index])
+
+    def die(self, offset: int) -> Die:
+        """The DIE at a section offset."""
+        unit = self.unit_at(offset)
+        return unit.die(offset - unit.offset)
+
+    def type_die(self, signature: int) -> Die:
+        """The type that a type unit of .debug_info defines (DW_FORM_ref_sig8).  Raises DwarfError for unknown ones."""
+        unit = self._type_units.get(signature)
+        if unit is None:
+            raise DwarfError(f"no type unit has signature {signature:#x}")
+        return unit.die(unit.header.type_offset)
+
+    @cached_property
+    def _type_units(self) -> dict[int, Unit]:
+        found = {}
+        for offset in self.unit_offsets:
+            header = UnitHeader(self.contents.bytes(offset, min(_HEADER_BYTES, self.contents.size - offset)))
+            if header.type == c.DW_UT_type:
+                found[header.signature] = self.unit(offset)
+        return found
+
+    # -- strings --------------------------------------------------------------------------------------------------
+
+    def string(self, offset: int) -> str:
+        """The string at an offset of .debug_str."""
+        return self.elf.contents(".debug_str").cstring(offset)
+
+    def line_string(self, offset: int) -> str:
+        """The string at an offset of .debug_line_str."""
+        return self.elf.contents(".debug_line_str").cstring(offset)
+
+    # -- addresses ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _by_address(self) -> tuple[list[int], list[tuple[int, int]]]:
+        """Starts of address ranges, ascending, and (end, unit offset) of each."""
+        rows = address_ranges(self)
+        rows.sort()
+        return [row[0] for row in rows], [(row[1], row[2]) for row in rows]
+
+    def unit_of_pc(self, pc: int) -> Unit | None:
+        """The unit whose code holds the address pc; None where no unit says so."""
+        starts, rest = self._by_address
+        index = bisect_right(starts, pc) - 1
+        while index >= 0:
+            end, offset = rest[index]
+            if pc < end:
+                return self.unit(offset)
+            if starts[index] + (1 << 24) < pc:
+                return None
+            index -= 1
+        return None

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Location lists: the expressions that hold at one pc (DWARF 5 sections 2.6.2, 7.29; DWARF 4 section 2.6.2).
+
+Always entered from a DIE's attribute: the location-view pairs that gcc puts in front of a list cannot be told from
+entries when .debug_loclists is read linearly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from localvar.dwarf import constants as c
+from localvar.dwarf.errors import DwarfError
+from localvar.dwarf.lists import Cursor, list_offset
+
+if TYPE_CHECKING:
+    from localvar.dwarf.unit import Die, Unit
+
+
+@dataclass(frozen=True)
+class LocationEntry:
+    """An expression and the addresses [low, high) where it holds; low and high are None for the default location."""
+
+    low: int | None
+    high: int | None
+    expression: bytes
+
+    def __contains__(self, pc: int) -> bool:
+        return self.low is None or self.high is None or self.low <= pc < self.high
+
+
+def location_entries(die: Die, attribute: int) -> tuple[LocationEntry, ...]:
+    """All entries of a location attribute: one without bounds where it is an expression and no list."""
+    block = die.block(attribute)
+    if block is not None:
+        return (LocationEntry(None, None, block),)
+    if die.unit.version < 5:
+        offset = die.integer(attribute)
+        if offset is None:
+            raise DwarfError(f"location of the DIE at {die.key:#x} is neither an expression nor a list")
+        return tuple(_read_v4(die.unit, offset))
+    offset = list_offset(die, attribute, c.DW_FORM_loclistx, c.DW_AT_loclists_base, ".debug_loclists")
+    return tuple(_read_v5(die.unit, offset))
+
+
+def expressions_at(die: Die, attribute: int, pc: int) -> tuple[bytes, ...]:
+    """The expressions of a location attribute that hold at pc; the default location where no bounded one does."""
+    entries = location_entries(die, attribute)
+    bounded = tuple(e.expression for e in entries if e.low is not None and pc in e)
+    return bounded or tuple(e.expression for e in entries if e.low is None)
+
+
+def _read_v5(unit: Unit, offset: int) -> Iterator[LocationEntry]:
+    cursor = Cursor(unit, ".debug_loclists", offset)
+    base = unit.low_pc
+    low: int | None
+    high: int | None
+    while True:
+        kind = cursor.byte()
+        if kind == c.DW_LLE_end_of_list:
+            return
+        if kind == c.DW_LLE_base_addressx:
+            base = unit.indexed_address(cursor.uleb())
+            continue
+        if kind == c.DW_LLE_base_address:
+            base = cursor.address()
+            continue
+        if kind == c.DW_LLE_GNU_view_pair:
+            cursor.uleb(), cursor.uleb()
+            continue
+        if kind == c.DW_LLE_offset_pair:
+            low, high = base + cursor.uleb(), base + cursor.uleb()
+        elif kind == c.DW_LLE_start_end:
+            low, high = cursor.address(), cursor.address()
+        elif kind == c.DW_LLE_start_length:
+            low = cursor.address()
+            high = low + cursor.uleb()
+        elif kind == c.DW_LLE_startx_endx:
+            low, high = unit.indexed_address(cursor.uleb()), unit.indexed_address(cursor.uleb())
+        elif kind == c.DW_LLE_startx_length:
+            low = unit.indexed_address(cursor.uleb())
+            high = low + cursor.uleb()
+        elif kind == c.DW_LLE_default_location:
+            low = high = None
+        else:
+            raise DwarfError(f"location list entry kind {kind:#x} at {offset:#x} is not known")
+        yield LocationEntry(low, high, cursor.take(cursor.uleb()))
+
+
+def _read_v4(unit: Unit, offset: int) -> Iterator[LocationEntry]:
+    cursor = Cursor(unit, ".debug_loc", offset)
+    base = unit.low_pc
+    escape = (1 << 8 * unit.header.address_size) - 1
+    while True:
+        low, high = cursor.address(), cursor.address()
+        if low == 0 and high == 0:
+            return
+        if low == escape:
+            base = high
+            continue
+        yield LocationEntry(base + low, base + high, cursor.take(cursor.unsigned(2)))

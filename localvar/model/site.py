@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Places to probe: what resolve makes of a coordinate."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from localvar.model.location import Reason
+
+
+class SiteKind(enum.Enum):
+    """What is probed at a site: an instruction, or the return of the function that begins there."""
+
+    INSTRUCTION = "instruction"
+    RETURN = "return"
+
+
+@dataclass(frozen=True)
+class ScopeRef:
+    """The chain of DIEs whose code holds a site, innermost first, down to the concrete function: section offsets."""
+
+    dies: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place.
+
+    pc: link-time address (of an ET_REL module: made up, see section and section_offset).  symbol + offset name it.
+    function: the source function whose scope names are resolved in; inlined: the functions whose inlined copies hold
+    the pc, innermost first.  entry: address of the containing concrete function's entry.  source: file and line.
+    why_not: why it cannot be probed, None where it can.
+    """
+
+    kind: SiteKind
+    pc: int
+    symbol: str
+    offset: int
+    module: str | None
+    section: str | None
+    section_offset: int
+    function: str
+    file: str | None
+    line: int
+    inlined: tuple[str, ...]
+    scope: ScopeRef
+    entry: int
+    why_not: Reason | None = None
+
+    @property
+    def name(self) -> str:
+        """symbol+0xoffset, with the module's name in front where there is one."""
+        place = f"{self.symbol}+{self.offset:#x}"
+        return f"{self.module}:{place}" if self.module else place
