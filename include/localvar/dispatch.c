@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From a hit to its handler. All of this runs with preemption off. */
+
+DEFINE_PER_CPU(struct localvar_hit *, localvar_current);
+
+/**
+ * localvar_try_read() - read memory that may not be there
+ * @to: where to copy it
+ * @from: where it is
+ * @size: how many bytes
+ *
+ * Return: whether it was there; where it was not, @to is all zero.
+ */
+bool localvar_try_read(void *to, const void *from, size_t size)
+{
+	if (!copy_from_kernel_nofault(to, from, size))
+		return true;
+	memset(to, 0, size);
+	return false;
+}
+NOKPROBE_SYMBOL(localvar_try_read);
+
+/**
+ * localvar_read() - the same as localvar_try_read(), and count a fault
+ * @to: where to copy it
+ * @from: where it is
+ * @size: how many bytes
+ *
+ * Return: whether it was there; where it was not, @to is all zero.
+ */
+bool localvar_read(void *to, const void *from, size_t size)
+{
+	struct localvar_hit *hit = localvar_hit();
+	bool ok = localvar_try_read(to, from, size);
+
+	if (!ok && hit && hit->probe)
+		localvar_count(hit->probe, LOCALVAR_FAULTS, 1);
+	return ok;
+}
+NOKPROBE_SYMBOL(localvar_read);
+
+/*
+ * Call the handler and record what it says. A hit inside of another one's
+ * handler is missed, as the kernel's own kprobes have it.
+ */
+static void localvar_call(struct localvar_hit *hit, struct pt_regs *regs)
+{
+	struct localvar_probe *probe = hit->probe;
+	struct localvar_site *site = hit->site;
+	int size;
+
+	if (!READ_ONCE(probe->live))
+		return;
+	if (localvar_hit()) {
+		localvar_count(probe, LOCALVAR_MISSED, 1);
+		return;
+	}
+
+	localvar_count(probe, LOCALVAR_HITS, 1);
+	this_cpu_write(localvar_current, hit);
+	if (site->proven && !site->proven(regs)) {
+		localvar_count(probe, LOCALVAR_UNPROVEN, 1);
+		goto out;
+	}
+	size = probe->handler(regs, localvar_text(), LOCALVAR_BUFSIZE);
+	if (size < 0) {
+		localvar_count(probe, LOCALVAR_ERRORS, 1);
+	} else if (size > 0) {
+		size = min(size, LOCALVAR_BUFSIZE);
+		localvar_count(probe, LOCALVAR_RECORDS, 1);
+		localvar_count(probe, LOCALVAR_BYTES, size);
+		localvar_record(probe, (unsigned long)site->rp.kp.addr, size);
+	}
+out:
+	this_cpu_write(localvar_current, NULL);
+}
+NOKPROBE_SYMBOL(localvar_call);
+
+static int localvar_at_address(struct kprobe *kp, struct pt_regs *regs)
+{
+	struct localvar_site *site = container_of(kp, struct localvar_site, rp.kp);
+	struct localvar_hit hit = { .probe = site->probe, .site = site };
+
+	localvar_call(&hit, regs);
+	return 0;
+}
+NOKPROBE_SYMBOL(localvar_at_address);
+
+static int localvar_at_return(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct kretprobe *rp = get_kretprobe(ri);
+	struct localvar_site *site = container_of(rp, struct localvar_site, rp);
+	struct localvar_hit hit = { .probe = site->probe, .site = site };
+
+	localvar_call(&hit, regs);
+	return 0;
+}
+NOKPROBE_SYMBOL(localvar_at_return);

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The run time of a module that localvar has expanded: its structures, which
+ * the expansion fills, and the functions that a module may call by hand.
+ */
+#ifndef _LOCALVAR_RUNTIME_H
+#define _LOCALVAR_RUNTIME_H
+
+#include <linux/kprobes.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/sched/task.h>
+#include <linux/types.h>
+#include <localvar/arch.h>
+
+struct dentry;
+
+/**
+ * struct localvar_kernel - the kernel that a file was expanded for
+ * @release: its release, for messages
+ * @build_id: the bytes of its build-id
+ * @build_id_size: how many they are
+ * @build_id_address: link-time address of these bytes, in the .notes section
+ * @anchor_address: link-time address of init_task, which gives the slide
+ */
+struct localvar_kernel {
+	const char *release;
+	const char *build_id;
+	unsigned int build_id_size;
+	unsigned long build_id_address;
+	unsigned long anchor_address;
+};
+
+/**
+ * enum localvar_kind - what a site is probed with
+ * @LOCALVAR_ADDRESS: a kprobe at the site's address
+ * @LOCALVAR_RETURN: a kretprobe of the function at the site's address
+ */
+enum localvar_kind {
+	LOCALVAR_ADDRESS,
+	LOCALVAR_RETURN,
+};
+
+/**
+ * struct localvar_site - one place where a probe fires
+ * @address: link-time address
+ * @name: "symbol+0xoffset", for messages
+ * @kind: what to probe it with
+ * @variant: which code the accessors use here
+ * @proven: whether this hit has all that the handler reads; NULL: always
+ *
+ * The rest belongs to the run time.
+ */
+struct localvar_site {
+	unsigned long address;
+	const char *name;
+	enum localvar_kind kind;
+	unsigned int variant;
+	bool (*proven)(const struct pt_regs *regs);
+
+	struct localvar_probe *probe;
+	struct kretprobe rp;	/* a kprobe site uses its .kp only */
+	bool armed;
+};
+
+/**
+ * typedef localvar_handler_t - a probe's handler
+ *
+ * Fills at most @bufsize bytes of @buf and returns how many they are: 0 records
+ * nothing, a negative errno is counted as an error. Runs with preemption off.
+ */
+typedef int (*localvar_handler_t)(struct pt_regs *regs, void *buf, int bufsize);
+
+/**
+ * struct localvar_probe - a handler and its sites, as LOCALVAR_PROBE() defines it
+ * @name: name of the handler; records and the file of counters carry it
+ * @handler: called at each hit
+ * @sites: where
+ * @nr_sites: how many
+ * @kernel: the kernel that the addresses belong to
+ * @maxactive: of return probes: see struct kretprobe
+ *
+ * The rest belongs to the run time.
+ */
+struct localvar_probe {
+	const char *name;
+	localvar_handler_t handler;
+	struct localvar_site *sites;
+	unsigned int nr_sites;
+	const struct localvar_kernel *kernel;
+	int maxactive;
+
+	struct list_head list;
+	unsigned long __percpu *counters;
+	void **armed;
+	struct dentry *file;
+	bool live;
+};
+
+/**
+ * struct localvar_module - what one file of a module registers
+ * @kernel: the kernel that the file was expanded for
+ * @probes: its probes
+ * @nr_probes: how many
+ * @begin: run before the first probe is armed; non-zero stops the load
+ * @end: run after the last probe is gone
+ * @others: the same of the module's other files, in the one that has
+ *	LOCALVAR_MODULE()
+ * @nr_others: how many
+ */
+struct localvar_module {
+	const struct localvar_kernel *kernel;
+	struct localvar_probe **probes;
+	unsigned int nr_probes;
+	int (*begin)(void);
+	void (*end)(void);
+	struct localvar_module **others;
+	unsigned int nr_others;
+};
+
+/**
+ * struct localvar_place - the place of a struct kprobe, as PROBE_LOCATION() gives it
+ * @self: this place; tells it from any other address
+ * @site: where it is
+ *
+ * The rest belongs to the run time.
+ */
+struct localvar_place {
+	struct localvar_place *self;
+	struct localvar_site site;
+
+	struct list_head list;
+	struct kprobe *kp;
+	kprobe_pre_handler_t pre_handler;
+};
+
+/* The .addr of a struct kprobe that is not registered yet. */
+#define LOCALVAR_PLACE(place)	((kprobe_opcode_t *)(place))
+
+/**
+ * struct localvar_hit - the hit that the running handler was called for
+ * @probe: its probe, NULL in a plain kprobe
+ * @site: its site
+ */
+struct localvar_hit {
+	struct localvar_probe *probe;
+	struct localvar_site *site;
+};
+
+DECLARE_PER_CPU(struct localvar_hit *, localvar_current);
+
+/**
+ * localvar_hit() - the hit that the running handler was called for
+ *
+ * Return: the hit; NULL outside of a handler.
+ */
+static inline struct localvar_hit *localvar_hit(void)
+{
+	return this_cpu_read(localvar_current);
+}
+
+/**
+ * localvar_variant() - which code an accessor has to use for this hit
+ * @regs: the handler's registers
+ *
+ * Return: the variant of the site that was hit.
+ */
+static inline unsigned int localvar_variant(const struct pt_regs *regs)
+{
+	return localvar_hit()->site->variant;
+}
+
+/**
+ * localvar_slide() - how far the running kernel is from its link-time addresses
+ * @kernel: the kernel that the file was expanded for
+ *
+ * Return: what to add to a link-time address.
+ */
+static inline unsigned long localvar_slide(const struct localvar_kernel *kernel)
+{
+	return (unsigned long)&init_task - kernel->anchor_address;
+}
+
+/**
+ * localvar_percpu() - a per-CPU variable as a pointer for per_cpu_ptr() and its kin
+ * @kernel: the kernel that the file was expanded for
+ * @address: link-time address of the variable
+ *
+ * Where the kernel links its per-CPU section at 0 (x86-64 before 6.15), these
+ * addresses do not move with it.
+ *
+ * Return: the pointer.
+ */
+static inline void __percpu *localvar_percpu(const struct localvar_kernel *kernel,
+					     unsigned long address)
+{
+	if ((long)address < 0)
+		address += localvar_slide(kernel);
+	return (void __percpu *)address;
+}
+
+bool localvar_try_read(void *to, const void *from, size_t size);
+bool localvar_read(void *to, const void *from, size_t size);
+
+/**
+ * localvar_load() - a value that may not be there
+ * @type: its type
+ * @address: where it is
+ *
+ * A fault is counted.
+ *
+ * Return: the value; zero after a fault.
+ */
+#define localvar_load(type, address)					\
+({									\
+	type __localvar_value;						\
+									\
+	localvar_read(&__localvar_value, (const void *)(address),	\
+		      sizeof(__localvar_value));			\
+	__localvar_value;						\
+})
+
+int localvar_check_kernel(const struct localvar_kernel *kernel);
+
+int localvar_register_probes(struct localvar_probe **probes, unsigned int nr);
+void localvar_unregister_probes(struct localvar_probe **probes, unsigned int nr);
+int localvar_register_probe(struct localvar_probe *probe);
+void localvar_unregister_probe(struct localvar_probe *probe);
+int localvar_register_module(struct localvar_module *module);
+void localvar_unregister_module(struct localvar_module *module);
+
+int localvar_register_kprobe(const struct localvar_kernel *kernel, struct kprobe *kp);
+int localvar_register_kprobes(const struct localvar_kernel *kernel,
+			      struct kprobe **kps, int nr);
+void localvar_unregister_kprobe(struct kprobe *kp);
+void localvar_unregister_kprobes(struct kprobe **kps, int nr);
+int localvar_register_kretprobe(const struct localvar_kernel *kernel,
+				struct kretprobe *rp);
+int localvar_register_kretprobes(const struct localvar_kernel *kernel,
+				 struct kretprobe **rps, int nr);
+
+#ifdef LOCALVAR_RUNTIME
+#include <localvar/runtime.c>
+#endif
+
+/*
+ * The plain kprobes of an expanded file are checked too: their PROBE_LOCATION()
+ * is right for one kernel only.
+ */
+static const struct localvar_kernel localvar_kernel;
+
+#define register_kprobe(kp)		localvar_register_kprobe(&localvar_kernel, kp)
+#define register_kprobes(kps, nr)	localvar_register_kprobes(&localvar_kernel, kps, nr)
+#define unregister_kprobe(kp)		localvar_unregister_kprobe(kp)
+#define unregister_kprobes(kps, nr)	localvar_unregister_kprobes(kps, nr)
+#define register_kretprobe(rp)		localvar_register_kretprobe(&localvar_kernel, rp)
+#define register_kretprobes(rps, nr)	localvar_register_kretprobes(&localvar_kernel, rps, nr)
+
+#endif /* _LOCALVAR_RUNTIME_H */
