@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from localvar.probe.lexeme import BLANKS, CoordinateError, Cursor, Lexeme, check_name, check_number
-from localvar.probe.pattern import MAX_ADDRESS, parse_pattern, parse_short
+from localvar.probe.pattern import MAX_ADDRESS, ONE_COORDINATE, SEVERAL_ARGUMENTS, parse_pattern, parse_short
 from localvar.probe.target import (
     AbsoluteAddress,
     AllLines,
@@ -35,15 +35,19 @@ from localvar.probe.target import (
 )
 
 __all__ = [
-    "AbsoluteAddress", "AllLines", "ByteOffset", "Coordinate", "CoordinateError", "Function", "LineSpec", "Lines",
-    "Presence", "RelativeLine", "Statement", "Target", "Variant", "Where", "alias_reference", "parse",
+    "AbsoluteAddress", "AllLines", "ByteOffset", "Coordinate", "CoordinateError", "Function", "LineSpec",
+    "Lines", "Presence", "RelativeLine", "Statement", "Target", "Variant", "Where",
+    "alias_reference", "parse",
 ]
 
 MAX_MAXACTIVE = 65535
 """SystemTap's limit of .maxactive."""
 
 _LONG = re.compile(r"(kernel\s*\.|module\s*\()", re.ASCII)
-_FAMILY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?=\s*[.(])|function(?=\s*\()", re.ASCII)
+_FAMILY = re.compile(r"(function|statement|process|timer|syscall|perf|procfs|netfilter|java|python[23]?)\b")
+_START = 'a coordinate starts with kernel. or module("name"), or is a short form'
+_LONG_FORM = 'write kernel.function("f") and its suffixes'
+_EXAMPLE = 'write for example kernel.function("vfs_read")'
 _ALIAS = re.compile(r"([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)[ \t]*([?!]?)")
 
 
@@ -74,7 +78,7 @@ def _check_characters(text: str) -> int:
             raise CoordinateError(f"{ascii(character)} cannot be in a coordinate", index, 1)
     start = len(text) - len(text.lstrip(BLANKS))
     if start == len(text):
-        raise CoordinateError("the coordinate is empty", 0, len(text), 'write for example kernel.function("vfs_read")')
+        raise CoordinateError("the coordinate is empty", 0, len(text), _EXAMPLE)
     return start
 
 
@@ -95,12 +99,12 @@ def _refuse_family(lexeme: Lexeme) -> None:
     if index < 0:
         return
     word = _FAMILY.match(lexeme.text)
-    if word and word.group() in ("function", "statement"):
-        raise lexeme.part(0, word.end()).error(f"`{word.group()}` of what?", f"write kernel.{lexeme.text}")
-    if word:
-        raise lexeme.part(0, word.end()).error(f"`{word.group()}` is no place that localvar can probe",
-                                               "a coordinate starts with kernel. or module(\"name\"), or is a short form")
-    raise lexeme.part(index, index + 1).error("`(` in a short form", 'write kernel.function("f") and its suffixes')
+    if word is None:
+        raise lexeme.part(index, index + 1).error("`(` in a short form", _LONG_FORM)
+    family = lexeme.part(0, word.end())
+    if family.text in ("function", "statement"):
+        raise family.error(f"`{family.text}` of what?", f"write kernel.{lexeme.text}")
+    raise family.error(f"`{family.text}` is no place that localvar can probe", _START)
 
 
 def _parse_long(cursor: Cursor) -> Coordinate:
@@ -125,7 +129,7 @@ def _parse_target(cursor: Cursor, module: str | None) -> Target:
             return _address(argument, module)
         return Statement(*parse_pattern(argument))
     raise (word if word.text else cursor.here(1)).error("`function` or `statement` expected",
-                                                        'write for example kernel.function("vfs_read")')
+                                                        _EXAMPLE)
 
 
 def _function(argument: Lexeme) -> Function:
@@ -145,7 +149,7 @@ def _address(argument: Lexeme, module: str | None) -> AbsoluteAddress:
 
 
 def _add_suffix(target: Target, cursor: Cursor, word: Lexeme) -> Target:
-    """The target with one more suffix; an error where it does not know it or it contradicts an earlier one."""
+    """The target with one more suffix; an error where it has none such or it contradicts an earlier one."""
     if word.text == "callees":
         raise word.error("`.callees` is not supported", 'write .callee("*")')
     table = _SUFFIXES.get(type(target), {})
@@ -153,9 +157,10 @@ def _add_suffix(target: Target, cursor: Cursor, word: Lexeme) -> Target:
         return table[word.text](target, cursor, word)
     if any(word.text in other for other in _SUFFIXES.values()):
         raise word.error(f"`.{word.text}` does not follow {_kind(target)}")
-    known = ", ".join(f".{suffix}" for suffix in table)
-    where = word if word.text else cursor.here(1)
-    raise where.error(f"no suffix `.{word.text}`" if word.text else "a suffix expected after `.`", f"one of {known}")
+    fix = "one of " + ", ".join(f".{suffix}" for suffix in table)
+    if not word.text:
+        raise cursor.here(1).error("a suffix expected after `.`", fix)
+    raise word.error(f"no suffix `.{word.text}`", fix)
 
 
 def _kind(target: Target) -> str:
@@ -222,10 +227,16 @@ def _absolute(target: Target, cursor: Cursor, word: Lexeme) -> Target:
     return target
 
 
-_SUFFIXES: dict[type[Target], dict[str, Callable[[Target, Cursor, Lexeme], Target]]] = {
+_Suffix = Callable[[Target, Cursor, Lexeme], Target]
+_SUFFIXES: dict[type[Target], dict[str, _Suffix]] = {
     Function: {
-        "call": _variant(Variant.CALL), "inline": _variant(Variant.INLINE), "return": _variant(Variant.RETURN),
-        "exported": _exported, "label": _label, "callee": _callee, "maxactive": _maxactive,
+        "call": _variant(Variant.CALL),
+        "inline": _variant(Variant.INLINE),
+        "return": _variant(Variant.RETURN),
+        "exported": _exported,
+        "label": _label,
+        "callee": _callee,
+        "maxactive": _maxactive,
     },
     Statement: {"nearest": _nearest},
     AbsoluteAddress: {"absolute": _absolute},
@@ -247,7 +258,6 @@ def _parse_presence(cursor: Cursor) -> Presence:
 def _expect_end(cursor: Cursor) -> None:
     rest = cursor.here()
     if rest.text.startswith(","):
-        raise rest.part(0, 1).error("one string holds one coordinate",
-                                    "give several coordinates as several arguments of the macro")
+        raise rest.part(0, 1).error(ONE_COORDINATE, SEVERAL_ARGUMENTS)
     if rest.text:
         raise rest.error(f"`{rest.text}` follows the end of the coordinate")

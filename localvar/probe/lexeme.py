@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 BLANKS = " \t\r\n"
 
+MAX_DIGITS = 20
+"""Of a number: 2**64 has as many."""
+
 _NAME = re.compile(r"(?:[A-Za-z0-9_.$*?-]|\[!?[A-Za-z0-9_.$-]+\])+")
 _FILE = re.compile(r"(?:[A-Za-z0-9_.$*?/-]|\[!?[A-Za-z0-9_.$-]+\])+")
 _DECIMAL = re.compile(r"0|[1-9][0-9]*")
@@ -15,7 +18,7 @@ _HEX = re.compile(r"0[xX][0-9A-Fa-f]+")
 
 
 class CoordinateError(Exception):
-    """The text is no coordinate.  offset and length (in characters of the text, length at least 1) say which part."""
+    """The text is no coordinate.  offset and length (in characters, length at least 1) say which part."""
 
     def __init__(self, message: str, offset: int, length: int, fix: str | None = None) -> None:
         super().__init__(message)
@@ -50,7 +53,7 @@ class Lexeme:
 
 
 def check_name(lexeme: Lexeme, what: str) -> str:
-    """The lexeme as name or glob; what ("function") is for the message.  Only [A-Za-z0-9_.$-], `*`, `?`, `[a-z]`, `[!a-z]`.
+    """The lexeme as name or glob of [A-Za-z0-9_.$-], `*`, `?`, `[a-z]`, `[!a-z]`; what ("function") it names.
 
     The text goes into generated C and into messages: nothing else may pass.
     """
@@ -72,8 +75,10 @@ def check_function(lexeme: Lexeme) -> str:
 
 
 def check_number(lexeme: Lexeme, what: str, low: int, high: int, *, hexadecimal: bool = False) -> int:
-    """The lexeme as a number in [low, high], decimal or (where allowed) 0x…; octal is an error, not a guess."""
+    """The lexeme as a number in [low, high], decimal or (where allowed) 0x…; octal is an error."""
     text = lexeme.text
+    if len(text) > MAX_DIGITS:
+        raise lexeme.error(f"{what} expected, of at most {MAX_DIGITS} digits")
     if _DECIMAL.fullmatch(text):
         value = int(text)
     elif hexadecimal and _HEX.fullmatch(text):
@@ -83,8 +88,8 @@ def check_number(lexeme: Lexeme, what: str, low: int, high: int, *, hexadecimal:
     else:
         raise lexeme.error(f"{what} expected" + (f", not `{text}`" if text else ""))
     if not low <= value <= high:
-        raise lexeme.error(f"{what} {text} is not between {low} and {high:#x}" if hexadecimal
-                           else f"{what} {text} is not between {low} and {high}")
+        raise lexeme.error(f"{what} is between {low} and {high:#x}" if hexadecimal
+                           else f"{what} is between {low} and {high}")
     return value
 
 
@@ -158,8 +163,8 @@ class Cursor:
         start = self.at
         end = self.text.find('"' if quoted else ")", start)
         if end < 0:
-            opening = Lexeme(self.text[start - 1:], start - 1) if quoted else Lexeme(self.text[start:], start)
-            raise opening.error("the name has no closing quote" if quoted else f"the parenthesis after {after} is not closed")
+            message = "the name has no closing quote" if quoted else f"the `(` after {after} is not closed"
+            raise Lexeme(self.text[start - 1:], start - 1).error(message)
         text = self.text[start:end] if quoted else self.text[start:end].rstrip(BLANKS)
         self.at = end + 1 if quoted else end
         self.expect(")", "the name")

@@ -24,13 +24,16 @@ MAX_LINE = 2**31 - 1
 MAX_OFFSET = 2**32 - 1
 MAX_ADDRESS = 2**64 - 1
 
+ONE_COORDINATE = "one string holds one coordinate"
+SEVERAL_ARGUMENTS = "give several coordinates as several arguments of the macro"
+
 _SUFFIX = re.compile(r"\.(call|inline|return|exported|nearest)$")
 _LINE = re.compile(r"[0-9+]|\*$")
 _EXTENSION = re.compile(r"\.[A-Za-z]{1,3}$")
 
 
 def parse_pattern(lexeme: Lexeme) -> tuple[str, str | None, Where | None]:
-    """SystemTap's `f`, `f@file`, `f@file:line` and ours, `f+0xoffset`: name, file (None: any), where (None: not said)."""
+    """SystemTap's `f`, `f@file`, `f@file:line` and our `f+0xoffset`: name, file, where (None: not said)."""
     name, at, rest = _cut(lexeme, "@")
     if not at:
         return _without_file(lexeme)
@@ -57,7 +60,10 @@ def parse_line(lexeme: Lexeme) -> LineSpec:
 
 
 def parse_short(lexeme: Lexeme) -> tuple[str | None, Target]:
-    """perf's `f`, `f+0x1c`, `f:12`, `f%return`, `file.c:450`, `mod:f`, and `f@file…`, `0xaddress`: module and target."""
+    """perf's `f`, `f+0x1c`, `f:12`, `f%return`, `file.c:450`, `mod:f`, and `f@file…`, `0xaddress`.
+
+    Gives the module (None: the kernel) and the target.
+    """
     if lexeme.text[:2].lower() == "0x":
         return None, AbsoluteAddress(check_number(lexeme, "an address", 0, MAX_ADDRESS, hexadecimal=True))
     _refuse_foreign(lexeme)
@@ -83,7 +89,8 @@ def _without_file(lexeme: Lexeme) -> tuple[str, None, Where | None]:
         return check_function(name), None, _byte_offset(offset)
     name, colon, line = _cut(lexeme, ":")
     if colon:
-        raise lexeme.error(f"`{lexeme.text}` names no file", f"write {name.text}@file:{line.text} for a line of the file, "
+        raise lexeme.error(f"`{lexeme.text}` names no file",
+                           f"write {name.text}@file:{line.text} for a line of the file, "
                            f"{name.text}@*:+{line.text.lstrip('+')} for lines from the function's first")
     return check_function(lexeme), None, None
 
@@ -108,7 +115,7 @@ def _range(lexeme: Lexeme) -> tuple[int, int]:
 def _refuse_foreign(lexeme: Lexeme) -> None:
     """Name the notations of the peers that have no meaning here."""
     for notation, message, fix in (
-        (",(?![0-9])", "one string holds one coordinate", "give several coordinates as several arguments of the macro"),
+        (",(?![0-9])", ONE_COORDINATE, SEVERAL_ARGUMENTS),
         (";", "perf's search for a line by its text is not supported", "write file.c:line"),
         ("=", "perf's event names are not supported", "write the coordinate alone"),
     ):
@@ -118,7 +125,7 @@ def _refuse_foreign(lexeme: Lexeme) -> None:
 
 
 def _cut_module(lexeme: Lexeme) -> tuple[Lexeme | None, Lexeme]:
-    """Decide what `a:b` is: a line where b is a number (of a), else module and function; `f@file:…` has no module."""
+    """Decide what `a:b` is: a line of a where b is a number, else module and function."""
     first, colon, rest = _cut(lexeme, ":")
     if not colon or "@" in first.text:
         return None, lexeme
@@ -136,13 +143,16 @@ def _cut_module(lexeme: Lexeme) -> tuple[Lexeme | None, Lexeme]:
 
 
 def _is_file(text: str) -> bool:
-    """A path has a slash or an extension of one to three letters; a clone's name (f.isra.0, f.cold) has neither."""
+    """A path has a slash or an extension of one to three letters; a clone (f.isra.0, f.cold) has neither."""
     return "/" in text or _EXTENSION.search(text) is not None
 
 
 def _returns(function: Lexeme, suffix: Lexeme) -> Function:
     if suffix.text != "return":
-        raise suffix.error(f"`return` expected after `%`, not `{suffix.text}`" if suffix.text else "`return` expected after `%`")
+        raise suffix.error("`return` expected after `%`" + (f", not `{suffix.text}`" if suffix.text else ""))
+    line = re.search("[:+]", function.text)
+    if line:
+        raise function.part(line.start()).error("a return probe takes a function, not a place in it")
     name, at, file = _cut(function, "@")
     return Function(check_function(name), check_file(file) if at else None, variant=Variant.RETURN)
 
@@ -158,7 +168,7 @@ def _short_target(code: Lexeme) -> Target:
     where = parse_line(line)
     if isinstance(where, RelativeLine):
         raise line.error("lines are counted from a function's first line, and no function is named",
-                         f"write {subject.text}:{where.offset} for a line of the file, f@{subject.text}:{where}")
+                         f"write {subject.text}:{where.offset} or f@{subject.text}:{where}")
     return Statement("*", check_file(subject), where)
 
 

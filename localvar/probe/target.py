@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a probe coordinate says, as frozen values; str() gives the canonical form, which parses back to the same.
+"""What a probe coordinate says, as frozen values; str() gives the canonical form, which parses to the same.
 
-Only names and numbers are here: which functions, lines and addresses they mean in one kernel is found by resolve.
+Only names and numbers are here: which functions and addresses they mean in one kernel is found by resolve.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Union
 
 
 class Presence(enum.Enum):
@@ -20,7 +19,7 @@ class Presence(enum.Enum):
 
 
 class Variant(enum.Enum):
-    """Which of a function's places: all entries, those of concrete functions, of inlined copies, or the returns."""
+    """Which of a function's places: all entries, only concrete ones, only inlined ones, or returns."""
 
     ANY = ""
     CALL = "call"
@@ -66,15 +65,16 @@ class ByteOffset:
         return f"+{self.offset:#x}"
 
 
-LineSpec = Union[Lines, RelativeLine, AllLines]
-Where = Union[Lines, RelativeLine, AllLines, ByteOffset]
+LineSpec = Lines | RelativeLine | AllLines
+Where = Lines | RelativeLine | AllLines | ByteOffset
 
 
 @dataclass(frozen=True)
 class Function:
-    """Functions whose name matches the glob name, in files that match the glob file (None: any), at lines (None: any).
+    """Functions whose name matches the glob name, in files that match the glob file, at lines (None: any).
 
-    label and callee are globs; at most one of them is set, and label stands alone.  maxactive belongs to Variant.RETURN.
+    label and callee are globs; at most one of them is set, and label stands alone.  maxactive belongs to
+    Variant.RETURN.
     """
 
     name: str
@@ -114,7 +114,8 @@ class Statement:
     nearest: bool = False
 
     def __str__(self) -> str:
-        return f'statement("{_pattern(self.name, self.file, self.where)}")' + (".nearest" if self.nearest else "")
+        pattern = _pattern(self.name, self.file, self.where)
+        return f'statement("{pattern}")' + (".nearest" if self.nearest else "")
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,12 @@ class AbsoluteAddress:
         return f"statement({self.address:#x})"
 
 
-Target = Union[Function, Statement, AbsoluteAddress]
+Target = Function | Statement | AbsoluteAddress
 
 
 @dataclass(frozen=True)
 class Coordinate:
-    """One probe coordinate: the target, the glob of the modules it is in (None: the kernel), may it be absent."""
+    """One probe coordinate: the target, a glob of the modules it is in (None: the kernel), its presence."""
 
     target: Target
     module: str | None = None
