@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 
 from localvar.model.expr import COMPARISONS, Address, Binary, Const, Expr, Extend, Op
@@ -79,7 +80,13 @@ def compute(op: Op, left: int, right: int, bits: int) -> int | None:
     return value & mask(bits)
 
 
+_COMPARE = {
+    Op.EQ: operator.eq, Op.NE: operator.ne,
+    Op.SLT: operator.lt, Op.SLE: operator.le, Op.SGT: operator.gt, Op.SGE: operator.ge,
+    Op.ULT: operator.lt, Op.ULE: operator.le, Op.UGT: operator.gt, Op.UGE: operator.ge,
+}
+
+
 def _compare(op: Op, signed_pair: tuple[int, int], unsigned_pair: tuple[int, int]) -> bool:
-    a, b = unsigned_pair if op.value.startswith("u") else signed_pair
-    return {"=": a == b, "!": a != b}.get(op.value[0]) if op in (Op.EQ, Op.NE) else {  # type: ignore[return-value]
-        "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[op.value[1:]]
+    a, b = unsigned_pair if op in (Op.ULT, Op.ULE, Op.UGT, Op.UGE) else signed_pair
+    return bool(_COMPARE[op](a, b))

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From a name to the DIEs that carry it, by search: the name's offset in .debug_str, then that number in .debug_info.
+
+Finding the 4 bytes costs 0.05 s in all 164 MB of a kernel; a hit counts only when the DIE that holds it, found from
+the top of its unit, has that name attribute.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+from localvar.dwarf import constants as c
+from localvar.dwarf.forms import INDEXED_STRINGS
+from localvar.dwarf.unit import Die, Unit
+
+if TYPE_CHECKING:
+    from localvar.dwarf.info import DebugInfo
+
+INLINE_STRING_LIMIT = 4
+"""gcc writes a name of fewer bytes than an offset has as DW_FORM_string (dwarf2out.c, find_string_form)."""
+
+
+def dies_named(info: DebugInfo, name: str, tags: Collection[int]) -> list[Die]:
+    """All DIEs of one of the tags whose DW_AT_name is exactly name, in section order."""
+    text = name.encode() + b"\0"
+    found: dict[int, Die] = {}
+    offsets = list(info.elf.contents(".debug_str").search(re.compile(re.escape(text))))
+    for offset in offsets:
+        needle = re.compile(re.escape(offset.to_bytes(4, "little")))
+        _collect(info, needle, name, tags, found)
+    if len(text) <= INLINE_STRING_LIMIT or not offsets:
+        _collect(info, re.compile(re.escape(text)), name, tags, found)
+    if info.elf.section(".debug_str_offsets") is not None:
+        for die in _indexed(info, offsets, name, tags):
+            found[die.key] = die
+    return [found[key] for key in sorted(found)]
+
+
+def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collection[int], found: dict[int, Die]) -> None:
+    for position in info.contents.search(needle):
+        unit = info.unit_at(position)
+        path = unit.path_to(position - unit.offset)
+        if not path or path[-1][1].tag not in tags:
+            continue
+        die = Die(unit, path[-1])
+        if die.string(c.DW_AT_name) == name:
+            found[die.key] = die
+
+
+def _indexed(info: DebugInfo, offsets: Collection[int], name: str, tags: Collection[int]) -> Iterator[Die]:
+    """DIEs at the top level whose name is an index into .debug_str_offsets (clang's DWARF 5)."""
+    contents = info.elf.contents(".debug_str_offsets")
+    places = {at for offset in offsets for at in contents.search(re.compile(re.escape(offset.to_bytes(4, "little"))))}
+    if not places:
+        return
+    units = sorted((info.unit(offset) for offset in info.unit_offsets), key=lambda u: u.base(c.DW_AT_str_offsets_base, 8))
+    bases = [unit.base(c.DW_AT_str_offsets_base, 8) for unit in units]
+    for place in sorted(places):
+        for unit, base, end in zip(units, bases, [*bases[1:], contents.size]):
+            if base <= place < end:
+                yield from _with_index(unit, (place - base) // unit.header.offset_size, name, tags)
+
+
+def _with_index(unit: Unit, index: int, name: str, tags: Collection[int]) -> Iterator[Die]:
+    for entry in unit.top_level:
+        if entry[1].tag in tags:
+            die = Die(unit, entry)
+            form, value = die.attributes.get(c.DW_AT_name, (0, 0))
+            if form in INDEXED_STRINGS and value == index and die.string(c.DW_AT_name) == name:
+                yield die
+
+
+def references_to(target: Die, attribute: int, tags: Collection[int]) -> Iterator[tuple[Die, ...]]:
+    """DIEs of target's own unit whose `attribute` refers to it, each as its chain: itself first, then its parents."""
+    unit = target.unit
+    needle = re.compile(re.escape(target.offset.to_bytes(4, "little")))
+    at = -1
+    while True:
+        match = needle.search(unit.data, at + 1)
+        if match is None:
+            return
+        at = match.start()
+        path = unit.path_to(at)
+        if not path or path[-1][1].tag not in tags:
+            continue
+        die = Die(unit, path[-1])
+        form, value = die.attributes.get(attribute, (0, 0))
+        if form == c.DW_FORM_ref4 and value == target.offset:
+            yield (die, *(Die(unit, entry) for entry in reversed(path[:-1])))

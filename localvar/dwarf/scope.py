@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Scopes: which functions, inlined copies and blocks hold an address, and what is declared in them (DWARF 5 chapter 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from localvar.dwarf import constants as c
+from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.names import dies_named, references_to
+from localvar.dwarf.ranges import Ranges, die_ranges
+from localvar.dwarf.unit import Die, Unit
+
+FUNCTION_TAGS = frozenset({c.DW_TAG_subprogram, c.DW_TAG_inlined_subroutine})
+SCOPE_TAGS = FUNCTION_TAGS | {c.DW_TAG_lexical_block}
+VARIABLE_TAGS = frozenset({c.DW_TAG_formal_parameter, c.DW_TAG_variable})
+
+Chain = tuple[Die, ...]
+"""Scopes from the innermost outwards; the last one is the concrete function (a DW_TAG_subprogram)."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """Code of a function: its out-of-line body, a clone of it, or an inlined copy (then chain[0] is that copy)."""
+
+    chain: Chain
+    entry: int
+    ranges: tuple[tuple[int, int], ...]
+
+    @property
+    def inlined(self) -> bool:
+        """True for an inlined copy."""
+        return self.chain[0].tag == c.DW_TAG_inlined_subroutine
+
+
+def origin(die: Die) -> Die:
+    """The DIE that states what `die` leaves out: the end of its abstract-origin and specification chain (section 2.13)."""
+    seen = 0
+    while seen < 16:
+        following = die.reference(c.DW_AT_abstract_origin) or die.reference(c.DW_AT_specification)
+        if following is None:
+            return die
+        die, seen = following, seen + 1
+    return die
+
+
+def name_of(die: Die) -> str | None:
+    """The source name of a DIE, its own or its origin's."""
+    return die.string(c.DW_AT_name) or origin(die).string(c.DW_AT_name)
+
+
+def attribute_of(die: Die, attribute: int) -> Die | None:
+    """The DIE (die, or its origins) that has an attribute; None where none has."""
+    for _ in range(16):
+        if attribute in die:
+            return die
+        following = die.reference(c.DW_AT_abstract_origin) or die.reference(c.DW_AT_specification)
+        if following is None:
+            return None
+        die = following
+    return None
+
+
+def entry_of(die: Die, ranges: Ranges) -> int:
+    """Where the code of a function or inlined copy begins: DW_AT_entry_pc where it lies in its ranges, else
+    DW_AT_low_pc, else the first address listed (section 3.3.3: the first range of a function is its entry's)."""
+    low = die.address(c.DW_AT_low_pc)
+    entry = die.address(c.DW_AT_entry_pc)
+    if entry is None:
+        offset = die.constant(c.DW_AT_entry_pc)
+        if offset is not None:
+            entry = offset + (low if low is not None else ranges[0][0])
+    if entry is not None and any(start <= entry < end for start, end in ranges):
+        return entry
+    if die.tag == c.DW_TAG_inlined_subroutine:
+        return min(start for start, _ in ranges)
+    return low if low is not None else ranges[0][0]
+
+
+def is_discarded(ranges: Ranges) -> bool:
+    """Whether the linker threw the code away (its relocations were resolved to 0)."""
+    return all(start == 0 for start, _ in ranges)
+
+
+def function_dies(info: DebugInfo, name: str) -> list[Die]:
+    """DIEs of functions whose own name is `name`: concrete ones and abstract instances, declarations left out."""
+    found = dies_named(info, name, {c.DW_TAG_subprogram})
+    return [die for die in found if not die.flag(c.DW_AT_declaration)]
+
+
+def instances(function: Die) -> Iterator[Instance]:
+    """All code of a function: itself where it is concrete, the concrete and inlined instances that refer to it."""
+    found = _instance((function,))
+    if found is not None:
+        yield found
+    for chain in references_to(function, c.DW_AT_abstract_origin, FUNCTION_TAGS):
+        found = _instance(chain)
+        if found is not None:
+            yield found
+
+
+def _instance(chain: Chain) -> Instance | None:
+    chain = tuple(die for die in chain if die.tag in SCOPE_TAGS)
+    ranges = die_ranges(chain[0])
+    if not ranges or is_discarded(ranges):
+        return None
+    last = die_ranges(chain[-1])
+    if not last or is_discarded(last):
+        return None
+    return Instance(chain, entry_of(chain[0], ranges), tuple(ranges))
+
+
+def holds(die: Die, pc: int) -> bool:
+    """Whether the address ranges of a scope hold pc."""
+    return any(low <= pc < high for low, high in die_ranges(die))
+
+
+def function_at(unit: Unit, pc: int) -> Die | None:
+    """The concrete function of a unit whose code holds pc."""
+    for entry in unit.top_level:
+        if entry[1].tag == c.DW_TAG_subprogram:
+            die = Die(unit, entry)
+            if holds(die, pc):
+                return die
+    return None
+
+
+def chain_at(function: Die, pc: int) -> Chain:
+    """The scopes that hold pc within a concrete function, innermost first."""
+    chain = [function]
+    while True:
+        inner = next((child for child in chain[0].children() if child.tag in SCOPE_TAGS and holds(child, pc)), None)
+        if inner is None:
+            return tuple(chain)
+        chain.insert(0, inner)
+
+
+def blocks_within(chain: Chain, pc: int) -> Chain:
+    """chain extended inwards by the lexical blocks that hold pc, stopping before the next inlined function."""
+    inner = list(chain)
+    while True:
+        block = next((child for child in inner[0].children()
+                      if child.tag == c.DW_TAG_lexical_block and _covers(child, pc)), None)
+        if block is None:
+            return tuple(inner)
+        inner.insert(0, block)
+
+
+def _covers(block: Die, pc: int) -> bool:
+    return holds(block, pc)
+
+
+def inlined_names(chain: Chain) -> tuple[str, ...]:
+    """Names of the functions whose inlined copies are in the chain, innermost first."""
+    return tuple(name_of(die) or "?" for die in chain if die.tag == c.DW_TAG_inlined_subroutine)
+
+
+def own_function(chain: Chain) -> Die:
+    """The innermost function or inlined copy of a chain."""
+    return next(die for die in chain if die.tag in FUNCTION_TAGS)
