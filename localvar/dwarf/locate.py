@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""From a name and a site to a Variable: its type and its Location at exactly that pc (DWARF 5 sections 2.6, 3.3, 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from localvar.arch import Architecture
+from localvar.dwarf import constants as c
+from localvar.dwarf.cfi import CallFrames, RegisterOffset
+from localvar.dwarf.describe import describe
+from localvar.dwarf.errors import DAMAGE
+from localvar.dwarf.expression import Context, Unreadable, evaluate, evaluate_value
+from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.loclists import expressions_at
+from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, name_of, origin, own_function
+from localvar.dwarf.types import declared, type_of
+from localvar.dwarf.unit import Die
+from localvar.model import fold
+from localvar.model.ctype import CType, size_of
+from localvar.model.expr import Entry, Expr, Reg, contains
+from localvar.model.location import Absent, Constant, EntryValue, Location, Memory, Register, Value, absent
+from localvar.model.plan import Variable, VariableKind
+from localvar.model.site import ScopeRef, Site
+
+
+class Locator:
+    """Finds variables in one file's debug info.  All answers are for one pc: that of the site asked about."""
+
+    def __init__(self, info: DebugInfo, arch: Architecture) -> None:
+        self.info = info
+        self.arch = arch
+
+    @cached_property
+    def frames(self) -> CallFrames:
+        """The file's call frame information."""
+        return CallFrames(self.info.elf)
+
+    def chain(self, scope: ScopeRef) -> Chain:
+        """The scope's DIEs."""
+        return tuple(self.info.die(offset) for offset in scope.dies)
+
+    # -- names ----------------------------------------------------------------------------------------------------
+
+    def variables(self, site: Site) -> list[Variable]:
+        """The variables of the site's own function that are in scope there, innermost scope first, in the order of
+        declaration; one that an inner scope hides is left out."""
+        chain = self.chain(site.scope)
+        seen: set[str] = set()
+        found = []
+        for die in self._own_variables(chain):
+            name = name_of(die)
+            if name and name not in seen:
+                seen.add(name)
+                found.append(self._variable(die, name, chain, site.pc))
+        return found
+
+    def variable(self, site: Site, name: str) -> Variable | None:
+        """The variable that a name means at a site: own function first, then file scope; None where there is none."""
+        chain = self.chain(site.scope)
+        for die in self._own_variables(chain):
+            if name_of(die) == name:
+                return self._variable(die, name, chain, site.pc)
+        unit = chain[-1].unit
+        for entry in unit.top_level:
+            if entry[1].tag == c.DW_TAG_variable:
+                die = Die(unit, entry)
+                if name_of(die) == name and c.DW_AT_location in die:
+                    return self._variable(die, name, chain, site.pc)
+        return None
+
+    def _own_variables(self, chain: Chain) -> Iterator[Die]:
+        """Variable DIEs of the scopes up to and with the innermost function; its caller's names are not visible."""
+        function = own_function(chain)
+        for scope in chain:
+            concrete = [die for die in scope.children() if die.tag in VARIABLE_TAGS]
+            yield from concrete
+            yield from _left_out(scope, concrete)
+            if scope is function:
+                return
+
+    def _variable(self, die: Die, name: str, chain: Chain, pc: int) -> Variable:
+        location, words = self.location(die, chain, pc)
+        return Variable(name, _kind(die, location), type_of(_typed(die)), _scope_name(die, chain), location, words,
+                        die.key, declared(origin(die)))
+
+    # -- locations ------------------------------------------------------------------------------------------------
+
+    def location(self, die: Die, chain: Chain, pc: int) -> tuple[Location, str]:
+        """Where a variable is at pc, and that in words.  Damage is Absent with the reason, never an exception."""
+        try:
+            return self._location(die, chain, pc)
+        except DAMAGE as problem:
+            return absent("damaged", f"damaged debug info: {problem}"), "damaged"
+
+    def _location(self, die: Die, chain: Chain, pc: int) -> tuple[Location, str]:
+        holder = attribute_of(die, c.DW_AT_const_value)
+        if holder is not None:
+            return _constant(holder, type_of(_typed(die))), "DW_AT_const_value"
+        if c.DW_AT_location not in die:
+            return self._without_location(die)
+        expressions = expressions_at(die, c.DW_AT_location, pc)
+        if not expressions:
+            return absent("no-range", "it has no value at this address (not yet assigned, or no longer needed)"), "no range"
+        context = self._context(die, chain, pc)
+        candidates = [(evaluate(data, context), self._words(data, die)) for data in expressions]
+        return min(candidates, key=lambda candidate: _rank(candidate[0]))
+
+    def _without_location(self, die: Die) -> tuple[Location, str]:
+        if die.flag(c.DW_AT_declaration) or die.flag(c.DW_AT_external):
+            return absent("declaration", "it is only declared here; GET_STATIC_VAR reads variables of other files"), "declaration"
+        return absent("optimized-out", "the compiler kept no location for it (optimized out)"), "no location"
+
+    def _words(self, data: bytes, die: Die) -> str:
+        address_size, offset_size, _ = die.unit.sizes
+        return describe(data, self.arch, address_size, offset_size)
+
+    def _context(self, die: Die, chain: Chain, pc: int) -> Context:
+        def frame_base() -> Expr:
+            return self.frame_base(chain, pc)
+
+        def cfa() -> Expr:
+            return self.cfa(die, pc)
+
+        def variable(offset: int) -> Location:
+            return self.location(self.info.die(offset), chain, pc)[0]
+
+        return Context(die.unit, self.arch, frame_base, cfa, variable)
+
+    def frame_base(self, chain: Chain, pc: int) -> Expr:
+        """The frame base of the containing concrete function (section 3.3.5).  Raises Unreadable."""
+        function = chain[-1]
+        if c.DW_AT_frame_base not in function:
+            raise Unreadable("no-frame-base", "debug info gives its function no frame base")
+        expressions = expressions_at(function, c.DW_AT_frame_base, pc)
+        if not expressions:
+            raise Unreadable("no-frame-base", "debug info gives its function no frame base at this address")
+        location = evaluate(expressions[0], self._context(function, chain, pc))
+        if isinstance(location, Register):
+            return Reg(location.number, self.arch.address_bits)
+        if isinstance(location, Memory):
+            return location.address
+        if isinstance(location, Value):
+            return location.expr
+        raise Unreadable("no-frame-base", "the frame base of its function cannot be read")
+
+    def cfa(self, die: Die, pc: int) -> Expr:
+        """The canonical frame address at pc, from call frame information (section 6.4).  Raises Unreadable."""
+        row = self.frames.row(pc)
+        if row is None or row.cfa is None:
+            raise Unreadable("no-cfi", "no call frame information covers this address")
+        if isinstance(row.cfa, RegisterOffset):
+            if row.cfa.register not in self.arch.pt_regs:
+                raise Unreadable("register", f"the frame is in {self.arch.register_name(row.cfa.register)}, not saved at a probe")
+            return fold.add(Reg(row.cfa.register, self.arch.address_bits), row.cfa.offset)
+
+        def nothing() -> Expr:
+            raise Unreadable("no-cfi", "a frame expression refers to its own frame")
+
+        def no_variable(_: int) -> Location:
+            return absent("no-cfi", "a frame expression refers to a variable")
+
+        return evaluate_value(row.cfa.data, Context(die.unit, self.arch, nothing, nothing, no_variable))
+
+
+def _rank(location: Location) -> int:
+    """Of several locations that hold at once (section 2.6.2), the one that takes least to read."""
+    if isinstance(location, Absent):
+        return 9
+    if isinstance(location, EntryValue) or isinstance(location, Value) and contains(location.expr, Entry):
+        return 5
+    return {Register: 0, Constant: 1, Memory: 2, Value: 3}.get(type(location), 4)
+
+
+def _kind(die: Die, location: Location) -> VariableKind:
+    if die.tag == c.DW_TAG_formal_parameter:
+        return VariableKind.PARAMETER
+    from localvar.model.expr import Address
+
+    static = isinstance(location, Memory) and isinstance(location.address, Address)
+    return VariableKind.STATIC if static or origin(die).flag(c.DW_AT_external) else VariableKind.LOCAL
+
+
+def _typed(die: Die) -> Die:
+    """The DIE that states the type: a concrete instance of a variable-length array states its own."""
+    return attribute_of(die, c.DW_AT_type) or die
+
+
+def _scope_name(die: Die, chain: Chain) -> str:
+    return name_of(own_function(chain)) or "?"
+
+
+def _left_out(scope: Die, concrete: list[Die]) -> Iterator[Die]:
+    """Variables of the abstract instance that the concrete one does not mention: in scope, without a location."""
+    abstract = origin(scope)
+    if abstract == scope:
+        return
+    mentioned = {origin(die).key for die in concrete}
+    for die in abstract.children():
+        if die.tag in VARIABLE_TAGS and die.key not in mentioned:
+            yield die
+
+
+def _constant(holder: Die, ctype: CType) -> Location:
+    """DW_AT_const_value (section 4.1, item 10): a block holds the bytes; gcc and clang write negative numbers as
+    sdata, others zero-extend."""
+    size = size_of(ctype)
+    block = holder.block(c.DW_AT_const_value)
+    if block is None:
+        form, value = holder.attributes[c.DW_AT_const_value]
+        if isinstance(value, bytes):
+            block = value
+        elif size is None or size > 16:
+            return absent("damaged", "a constant value for a type without a size")
+        else:
+            block = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+    if size is not None and len(block) != size:
+        return absent("damaged", f"a constant of {len(block)} bytes for a type of {size}")
+    return Constant(block)

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Read plans: how each variable a handler reads is read at each site, or why it is not.
+
+Listings, diagnostics and generated code all come from these objects.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Union
+
+from localvar.model.ctype import CType, Declared
+from localvar.model.expr import Expr
+from localvar.model.location import Location, Reason
+from localvar.model.path import Path
+from localvar.model.site import Site
+
+
+class VariableKind(enum.Enum):
+    """What a variable is in the source."""
+
+    PARAMETER = "parameter"
+    LOCAL = "local"
+    STATIC = "static"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable in scope at a site.  scope: name of the function (or file) that declares it; die: section offset;
+    dwarf: the location in words, for listings and comments."""
+
+    name: str
+    kind: VariableKind
+    type: CType
+    scope: str
+    location: Location
+    dwarf: str
+    die: int
+    declared: Declared
+
+
+class LocationClass(enum.Enum):
+    """The class of a location, as listings name it."""
+
+    REGISTER = "register"
+    MEMORY = "memory"
+    VALUE = "value"
+    CONSTANT = "constant"
+    PIECES = "pieces"
+    IMPLICIT_POINTER = "implicit_pointer"
+    ENTRY_VALUE = "entry_value"
+    ABSENT = "absent"
+
+
+class How(enum.Enum):
+    """The way a value is obtained (section 4 of the design)."""
+
+    DIRECT = "direct"
+    SAME_PLACE = "same_place"
+    CALLER = "caller"
+    ENTRY_CAPTURE = "entry_capture"
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """The value is the bit pattern of expr, to be cast to the read's type."""
+
+    expr: Expr
+
+
+@dataclass(frozen=True)
+class Object:
+    """The value is the object of the read's type in memory at address; safe as in expr.Load."""
+
+    address: Expr
+    safe: bool
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """`expr.bits` bits of an object that is put together, from byte `offset` of it on."""
+
+    offset: int
+    expr: Expr
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The value is an object put together from parts that are in different places."""
+
+    chunks: tuple[Chunk, ...]
+
+
+Source = Union[Scalar, Object, Assembly]
+
+
+@dataclass(frozen=True)
+class Read:
+    """How one path is read at one site.
+
+    source and how are None where it is absent, with the reason then; bits: width of the value where it is a bit-field.
+    address: where it lives in memory, for LOCAL_VAR_ADDR and writes, else None.
+    """
+
+    site: Site
+    path: Path
+    variable: Variable | None
+    type: CType
+    location_class: LocationClass
+    how: How | None
+    source: Source | None
+    reason: Reason | None
+    address: Expr | None = None
+    bit_field: tuple[int, int] | None = None
+
+    @property
+    def readable(self) -> bool:
+        """True where the value is proven and can be computed."""
+        return self.source is not None
+
+
+@dataclass(frozen=True)
+class SitePlan:
+    """Everything read at one site, in the order of the plan's paths."""
+
+    site: Site
+    reads: tuple[Read, ...]
