@@ -16,10 +16,10 @@ is damaged is given as ``Raw`` bytes, or cut from a section with
 ``Image(damage={".debug_abbrev": lambda data: data[:-3]})``.
 """
 
-from . import cfa, lle, lne, lns, op, rle
+from . import cfa, ctype, lle, lne, lns, op, rle
 from .buffer import Relocation, sleb128, uleb128
 from .cfi import Cie, Fde
-from .elf import Section, Symbol, build_id_note
+from .elf import Section, Symbol, build_id_note, debuglink
 from .image import Assembled, Image, nops
 from .line import File, LineTable, Row, Sequence, special
 from .loclists import LocList, ViewsOf, loclist
@@ -53,6 +53,8 @@ __all__ = [
     "ViewsOf",
     "build_id_note",
     "cfa",
+    "ctype",
+    "debuglink",
     "lle",
     "lne",
     "lns",

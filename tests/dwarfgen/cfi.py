@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 from . import op
 from .buffer import Buffer
 from .cfa import OPCODES
+from .elf import MACHINES
 from .opcodes import Instruction
 from .values import AddrLike, DieRef, Raw
 
@@ -17,21 +18,28 @@ PCREL_SDATA4 = 0x1B
 # DW_EH_PE_* formats: size of the value.
 ENCODED_SIZES = {0x02: 2, 0x03: 4, 0x04: 8, 0x0A: 2, 0x0B: 4, 0x0C: 8}
 
+# Machine: code and data alignment factors, return address register, as gcc has them; x86-64's for others.
+CONVENTIONS = {
+    MACHINES["x86_64"]: (1, -8, 16),
+    MACHINES["aarch64"]: (4, -8, 30),
+    MACHINES["i386"]: (1, -4, 8),
+}
+
 Step: TypeAlias = "Instruction | Raw"
 
 
 @dataclass(frozen=True, eq=False)
 class Cie:
-    """A common information entry; the defaults are x86-64's.
+    """A common information entry; alignments and return register are the machine's where they are None.
 
     ``augmentation`` and ``encoding`` (of addresses, DW_EH_PE_*) matter to .eh_frame; ``augmentation_data``
     replaces what follows from them. ``version`` is 1 in .eh_frame and 3 in .debug_frame unless given.
     """
 
     instructions: Sequence[Step] = ()
-    code_alignment: int = 1
-    data_alignment: int = -8
-    return_register: int = 16
+    code_alignment: int | None = None
+    data_alignment: int | None = None
+    return_register: int | None = None
     version: int | None = None
     augmentation: str | None = None
     augmentation_data: bytes | None = None
@@ -99,19 +107,30 @@ def _augmentation_data(cie: Cie, augmentation: str) -> bytes:
     return bytes((cie.encoding,)) if "R" in augmentation else b""
 
 
+def _conventions(cie: Cie, buffer: Buffer) -> tuple[int, int, int]:
+    code, data, register = CONVENTIONS.get(buffer.target.machine, (1, -8, 16))
+    return (
+        code if cie.code_alignment is None else cie.code_alignment,
+        data if cie.data_alignment is None else cie.data_alignment,
+        register if cie.return_register is None else cie.return_register,
+    )
+
+
 def _write_cie(cie: Cie, buffer: Buffer, eh_frame: bool) -> None:
     version = cie.version or (1 if eh_frame else 3)
     augmentation = _augmentation(cie, eh_frame)
     with buffer.initial_length(cie.offset_size):
-        buffer.number(cie.offset_size, 0 if eh_frame else (1 << 8 * cie.offset_size) - 1)
+        # The id in .eh_frame has four bytes whatever the length has.
+        buffer.raw(bytes(4) if eh_frame else b"\xff" * cie.offset_size)
         buffer.number(1, version)
         buffer.cstring(augmentation)
         if version >= 4:
             buffer.number(1, buffer.target.address_size)
             buffer.number(1, 0)
-        buffer.uleb(cie.code_alignment)
-        buffer.sleb(cie.data_alignment)
-        buffer.number(1, cie.return_register) if version == 1 else buffer.uleb(cie.return_register)
+        code, data, register = _conventions(cie, buffer)
+        buffer.uleb(code)
+        buffer.sleb(data)
+        buffer.number(1, register) if version == 1 else buffer.uleb(register)
         if augmentation.startswith("z"):
             _write_counted(_augmentation_data(cie, augmentation), buffer)
         _write_instructions(cie.instructions, cie, buffer, eh_frame)
@@ -122,7 +141,7 @@ def _write_fde(fde: Fde, cie_offset: int, buffer: Buffer, eh_frame: bool) -> Non
     augmentation = _augmentation(cie, eh_frame)
     with buffer.initial_length(cie.offset_size):
         if eh_frame:
-            buffer.number(cie.offset_size, len(buffer) - cie_offset)
+            buffer.number(4, len(buffer) - cie_offset)
         else:
             buffer.offset(".debug_frame", cie_offset, cie.offset_size)
         if "R" in augmentation:

@@ -69,18 +69,21 @@ class Table:
 
 @dataclass
 class Lists:
-    """A unit's location or range lists: by object, and those that a DW_FORM_*listx names."""
+    """A unit's location or range lists, and the keys of those that a DW_FORM_*listx names."""
 
     used: dict[int, object] = field(default_factory=dict)
-    indexed: Table = field(default_factory=Table)
+    indexed: list[int] = field(default_factory=list)
 
     def use(self, entries: object) -> int:
-        """Have a list written; what it is known by."""
+        """Have a list written; the key of its place."""
         self.used[id(entries)] = entries
         return id(entries)
 
     def index(self, entries: object) -> int:
-        return self.indexed.index(self.use(entries))
+        key = self.use(entries)
+        if key not in self.indexed:
+            self.indexed.append(key)
+        return self.indexed.index(key)
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,14 @@ def build_id_note(build_id: bytes, byteorder: Literal["little", "big"] = "little
     return words + b"GNU\0" + padded
 
 
+def debuglink(filename: str, crc: int) -> Section:
+    """.gnu_debuglink: the name of the file that has the debug sections, and its CRC-32."""
+    name = filename.encode() + b"\0"
+    return Section(
+        ".gnu_debuglink", name + bytes(-len(name) % 4) + crc.to_bytes(4, "little"), flags=0, align=4
+    )
+
+
 @dataclass(frozen=True)
 class _Layout:
     """The word sizes of one ELF class and byte order."""
@@ -122,19 +130,21 @@ def gnu_compressed(section: Section) -> Section:
     return replace(section, name=section.name.replace(".debug", ".zdebug", 1), data=data)
 
 
-def elf_file(target: Target, sections: Sequence[Section], symbols: Sequence[Symbol], entry: int = 0) -> bytes:
-    """Lay out an ELF file. Symbols are put in order: sections, locals, the rest.
+def elf_file(target: Target, sections: Sequence[Section], symbols: Sequence[Symbol] | None) -> bytes:
+    """Lay out an ELF file. Symbols are put in order: sections, locals, the rest; None leaves the table out.
 
     KeyError: a symbol or relocation names something that is not there, or the machine has no such relocation.
     """
     layout = _Layout(target)
+    if symbols is None:
+        return _file(layout, list(sections))
     symbols = _ordered_symbols(sections, symbols)
     everything = [*sections, *_relocation_sections(layout, sections, symbols)]
     strings = StringPool(merge_tails=False)
     strings.offset("")
     table = _symbol_table(layout, everything, symbols, strings)
     everything += [table, Section(".strtab", bytes(strings.data), type="STRTAB", flags=0)]
-    return _file(layout, everything, entry)
+    return _file(layout, everything)
 
 
 def _ordered_symbols(sections: Sequence[Section], symbols: Sequence[Symbol]) -> list[Symbol]:
@@ -209,7 +219,7 @@ def section_of(symbol: Symbol, sections: Sequence[Section], target: Target) -> s
     return "ABS"
 
 
-def _file(layout: _Layout, sections: list[Section], entry: int) -> bytes:
+def _file(layout: _Layout, sections: list[Section]) -> bytes:
     """Header, program headers, sections, section headers."""
     names = StringPool(merge_tails=False)
     names.offset("")
@@ -230,12 +240,12 @@ def _file(layout: _Layout, sections: list[Section], entry: int) -> bytes:
     table = len(body)
     body += _section_headers(layout, sections, offsets, names)
     program = b"".join(_program_header(layout, s, where[s.name]) for s in segments)
-    header = _header(layout, entry, table, len(segments), len(sections) + 1)
+    header = _header(layout, table, len(segments), len(sections) + 1)
     body[: header_size + len(program)] = header + program
     return bytes(body)
 
 
-def _header(layout: _Layout, entry: int, section_table: int, segments: int, sections: int) -> bytes:
+def _header(layout: _Layout, section_table: int, segments: int, sections: int) -> bytes:
     target = layout.target
     kind, order = 2 if layout.wide else 1, 1 if target.byteorder == "little" else 2
     header_size, segment_size, section_size = layout.header_sizes
@@ -244,7 +254,7 @@ def _header(layout: _Layout, entry: int, section_table: int, segments: int, sect
         + bytes((kind, order, 1)).ljust(12, b"\0")
         + layout.pack(
             "HHIAAAIHHHHHH",
-            *(FILE_TYPES[target.file_type], target.machine, 1, entry),
+            *(FILE_TYPES[target.file_type], target.machine, 1, 0),
             *(header_size if segments else 0, section_table, 0, header_size),
             *(segment_size if segments else 0, segments, section_size, sections, sections - 1),
         )

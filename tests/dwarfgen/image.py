@@ -22,7 +22,7 @@ from .elf import (
     gnu_compressed,
     section_of,
 )
-from .info import walk, write_unit
+from .info import Abbreviations, walk, write_abbreviations, write_unit
 from .unit import RawUnit, Unit
 from .values import Die
 
@@ -62,7 +62,8 @@ class Image:
     at 0. ``sections`` are more sections; one that has the name of a generated section replaces it. ``damage``
     maps a section's name to a function of its bytes. ``emit_relocs`` keeps the relocations of a linked image,
     as vmlinux has them: already applied. ``compress`` is how debug sections are held: None, "zlib"
-    (SHF_COMPRESSED) or "gnu" (.zdebug_*).
+    (SHF_COMPRESSED) or "gnu" (.zdebug_*). ``merge_string_tails`` has "bar" point into "foobar" as ld does,
+    ``share_abbreviations`` gives all units one table as dwz does. ``symtab`` False leaves the symbols out.
     """
 
     units: Sequence[Unit | RawUnit] = ()
@@ -82,6 +83,8 @@ class Image:
     emit_relocs: bool = False
     compress: Literal["zlib", "gnu"] | None = None
     merge_string_tails: bool = False
+    share_abbreviations: bool = False
+    symtab: bool = True
     damage: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=dict)
 
     @property
@@ -163,11 +166,14 @@ def _die_index(units: Sequence[Unit | RawUnit]) -> DieIndex:
 def _one_pass(image: Image, space: AddressSpace, dies: DieIndex, places: Places) -> Assembly:
     pool = StringPool(image.merge_string_tails)
     assembly = Assembly(space, places, dies, tuple(image.units), pool, StringPool(image.merge_string_tails))
+    shared = Abbreviations() if image.share_abbreviations else None
     for number, unit in enumerate(image.units):
         if isinstance(unit, RawUnit):
             assembly.section(".debug_info").raw(unit.data)
         else:
-            write_unit(UnitContext(assembly, unit, number))
+            write_unit(UnitContext(assembly, unit, number), shared)
+    if shared is not None:
+        write_abbreviations(shared, assembly)
     if image.debug_frame:
         write_frames(image.debug_frame, assembly.section(".debug_frame"), eh_frame=False)
     if image.eh_frame:
@@ -196,7 +202,8 @@ def _elf(image: Image, program: Sequence[Section], assembly: Assembly) -> bytes:
         relocations = tuple(buffer.relocations) if keep else ()
         sections.append(Section(name, bytes(buffer.data), address, relocations=relocations))
     sections = [_damaged(section, image.damage) for section in sections]
-    return elf_file(target, [_compressed(section, image) for section in sections], image.symbols)
+    symbols = image.symbols if image.symtab else None
+    return elf_file(target, [_compressed(section, image) for section in sections], symbols)
 
 
 def _damaged(section: Section, damage: Mapping[str, Callable[[bytes], bytes]]) -> Section:

@@ -10,7 +10,7 @@ from typing import Any
 from elftools.dwarf.enums import ENUM_DW_AT, ENUM_DW_TAG, ENUM_DW_UT
 
 from .buffer import Buffer
-from .context import UnitContext
+from .context import Assembly, UnitContext
 from .forms import SectionOffset, form_code, form_of, write_form
 from .line import write_line_table
 from .loclists import write_location_lists
@@ -55,8 +55,9 @@ class Abbreviation:
 
 @dataclass
 class Abbreviations:
-    """A unit's abbreviation table, filled as its DIEs are written."""
+    """An abbreviation table, filled as the DIEs of its units are written."""
 
+    units: list[int] = field(default_factory=list)
     codes: dict[Abbreviation, int] = field(default_factory=dict)
 
     def code(self, abbreviation: Abbreviation) -> int:
@@ -76,11 +77,12 @@ class Abbreviations:
         buffer.uleb(0)
 
 
-def write_unit(context: UnitContext) -> None:
-    """Write a unit and all the tables it uses."""
+def write_unit(context: UnitContext, shared: Abbreviations | None = None) -> None:
+    """Write a unit and all the tables it uses; ``shared`` abbreviations are for the caller to write."""
     unit, assembly = context.unit, context.assembly
     buffer = assembly.section(unit.section)
-    abbreviations = Abbreviations()
+    abbreviations = Abbreviations() if shared is None else shared
+    abbreviations.units.append(context.index)
     assembly.places.mark(("unit", context.index), len(buffer))
     with buffer.initial_length(unit.offset_size):
         _write_header(buffer, context)
@@ -88,7 +90,8 @@ def write_unit(context: UnitContext) -> None:
         buffer.raw(bytes(unit.padding))
     if unit.line is not None:
         write_line_table(unit.line, context)
-    _write_abbreviations(abbreviations, context)
+    if shared is None:
+        write_abbreviations(abbreviations, assembly)
     write_location_lists(context)
     write_range_lists(context)
     _write_strings(context)
@@ -160,9 +163,11 @@ def _offset_into(section: str, offset: int, context: UnitContext) -> Form:
     return Form(form, SectionOffset(section, offset))
 
 
-def _write_abbreviations(abbreviations: Abbreviations, context: UnitContext) -> None:
-    buffer = context.assembly.section(".debug_abbrev")
-    context.mark(len(buffer), "abbreviations")
+def write_abbreviations(abbreviations: Abbreviations, assembly: Assembly) -> None:
+    """Write a table of abbreviations that is complete."""
+    buffer = assembly.section(".debug_abbrev")
+    for unit in abbreviations.units:
+        assembly.places.mark(("abbreviations", unit), len(buffer))
     abbreviations.write(buffer)
 
 

@@ -64,12 +64,12 @@ def write_v5_section(
         buffer.number(2, context.version)
         buffer.number(1, buffer.target.address_size)
         buffer.number(1, 0)
-        buffer.number(4, len(lists.indexed.entries))
-        if lists.indexed.entries:
+        buffer.number(4, len(lists.indexed))
+        if lists.indexed:
             context.mark(len(buffer), section)
-        for entries in lists.indexed.entries:
-            offset = context.place("list", id(entries)) - context.place(section)
-            buffer.number(context.offset_size, max(0, offset))
+        for key in lists.indexed:
+            # Both places are zero in the first pass, and neither is after it.
+            buffer.number(context.offset_size, context.place("list", key) - context.place(section))
         for entries in lists.used.values():
             write(entries, buffer, context)
 

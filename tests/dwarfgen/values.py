@@ -73,6 +73,7 @@ class Die:
     ``tag`` and the attribute keywords are DWARF names without ``DW_TAG_``/``DW_AT_`` (``import_`` for a
     Python keyword); numbers go in ``tag`` and ``attributes``, which also takes repeated attributes. ``label``
     names the DIE for ``Ref``; the object itself serves as well. ``has_children`` overrides DW_CHILDREN.
+    An attribute that is None is left out.
     """
 
     tag: str | int
@@ -91,7 +92,7 @@ class Die:
         has_children: bool | None = None,
         **named: object,
     ) -> None:
-        entries = [(name.rstrip("_"), value) for name, value in named.items()]
+        entries = [(name.rstrip("_"), value) for name, value in named.items() if value is not None]
         below = tuple(children)
         object.__setattr__(self, "tag", tag)
         object.__setattr__(self, "label", label)
