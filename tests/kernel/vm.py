@@ -60,7 +60,7 @@ class VirtualMachine:
     #: More words for the kernel command line.
     append: str = ""
     #: Seconds of real time for everything, then the machine is killed.
-    timeout: float = 60
+    timeout: float = 120
     #: A chardev where qemu's gdb stub listens, as for ``-gdb``: ``unix:PATH,server=on,wait=off``.
     gdb: str | None = None
     #: Steps right before `modules` are loaded and right after the workload (the oracle's).

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs inside gdb, started by oracle.py: stops a running kernel at addresses and writes down every variable there.
+
+One JSON object a line is written to ``output`` for each stop that counts, and a last one, ``{"end": reason}``.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import time
+from typing import Any, TextIO
+
+import gdb  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+from .gdb_values import registers, snapshot
+
+#: `which` of ioprio_get(2) that no kernel knows: the guest's knock fails, which tells it that we are here.
+_ANSWER = 99
+#: endbr64, and what the kernel writes over those that nothing jumps to (arch/x86/include/asm/ibt.h, gen_endbr_poison).
+_ENDBR = tuple(map(bytes.fromhex, ("f30f1efa", "660f1f00", "0f1f40d6")))
+
+
+def main(config_path: str) -> None:
+    """Answer the guest's first knock, observe until its second, then let it run alone.
+
+    The file `config_path` is JSON: see `oracle._config`.
+    """
+    with open(config_path) as file:
+        config = json.load(file)
+    for setting in ("pagination off", "confirm off", "print frame-arguments none", "remotetimeout 60"):
+        gdb.execute(f"set {setting}")
+    with open(config["output"], "w") as output:
+        try:
+            connect(config["socket"])
+            hardware_breakpoint(config["knock"])
+            gdb.execute("continue", to_string=True)
+            answer(config["pt_regs"], config["first_argument"])
+            reason = observe([Watched(w) for w in config["watch"]], output)
+            for breakpoint in gdb.breakpoints():
+                breakpoint.delete()
+            gdb.execute("detach", to_string=True)
+        except gdb.error as error:
+            reason = f"error: {error}"
+        write(output, {"end": reason})
+
+
+def connect(socket: str) -> None:
+    """Connect to qemu, which may not listen yet."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            gdb.execute(f"target remote {socket}", to_string=True)
+            return
+        except gdb.error:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def hardware_breakpoint(address: int) -> Any:
+    return gdb.Breakpoint(f"*{address:#x}", type=gdb.BP_HARDWARE_BREAKPOINT)
+
+
+def answer(register: str, offset: int) -> None:
+    """At the entry of a system call: change its first argument, in the pt_regs that `register` points to."""
+    where = int(gdb.newest_frame().read_register(register)) % 2**64 + offset
+    gdb.selected_inferior().write_memory(where, struct.pack("<Q", _ANSWER))
+
+
+class Watched:
+    """One address being watched."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.hits = 0
+        self.patched = patched_address(config["address"])
+        self.code = memory(self.patched, 1)
+        self.breakpoint = hardware_breakpoint(config["address"])
+
+    def counts(self) -> bool:
+        """Whether the stop here counts: code that is not what it was before the modules came has a probe in it."""
+        return not self.config["probed"] or memory(self.patched, 1) != self.code
+
+
+def patched_address(address: int) -> int:
+    """Where the kernel puts the int3, jump or call of a probe at `address`.
+
+    A kernel with CONFIG_X86_KERNEL_IBT moves it behind the function's endbr64 (arch_adjust_kprobe_addr).
+    """
+    return address + 4 if memory(address, 4) in _ENDBR else address
+
+
+def memory(address: int, size: int) -> bytes:
+    return bytes(gdb.selected_inferior().read_memory(address, size))
+
+
+def observe(watched: list[Watched], output: TextIO) -> str:
+    """Write the stops at `watched` down until the guest knocks or every limit is reached; return which it was."""
+    by_address = {w.config["address"]: w for w in watched}
+    left = set(by_address)
+    while left:
+        go_on(left)
+        frame = gdb.newest_frame()
+        watch = by_address.get(frame.pc())
+        if watch is None:
+            return "workload done"
+        if not watch.counts():
+            continue
+        config = watch.config
+        where = {"watch": config["index"], "hit": watch.hits, "cpu": gdb.selected_thread().num - 1}
+        write(output, where | snapshot(config["expressions"], scopes=config["scopes"]))
+        watch.hits += 1
+        if watch.hits == watch.config["limit"]:
+            watch.breakpoint.delete()
+            left.remove(frame.pc())
+    return "limits reached"
+
+
+def go_on(stops: set[int]) -> None:
+    """Execute the instruction at the pc, then run to the next stop, which may be the very next instruction.
+
+    Not with "continue" alone: about one in 300 times qemu (7.2) ends a single step without having executed anything,
+    and gdb then reports the breakpoint that it meant to step over once more.
+    """
+    before = registers(gdb.newest_frame())
+    while registers(gdb.newest_frame()) == before:
+        gdb.execute("stepi", to_string=True)
+    if gdb.newest_frame().pc() not in stops:
+        gdb.execute("continue", to_string=True)
+
+
+def write(output: TextIO, record: dict[str, Any]) -> None:
+    output.write(json.dumps(record) + "\n")
+    output.flush()
