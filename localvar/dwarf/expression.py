@@ -16,7 +16,8 @@ from localvar.dwarf.errors import DAMAGE, DwarfError
 from localvar.dwarf.op import Operation, decode
 from localvar.dwarf.unit import Unit
 from localvar.model import fold
-from localvar.model.expr import Address, Binary, Const, Entry, Expr, Load, Op, Parameter, Reg, Select, Unary, contains
+from localvar.model.expr import Address, Const, Entry, Expr, Load, Op, Parameter, Reg, Select, Unary, contains
+from localvar.model.memory import is_safe
 from localvar.model.location import (
     Absent, Constant, EntryValue, ImplicitPointer, Location, Memory, Piece, Pieces, Reason, Register, Value, absent,
 )
@@ -300,7 +301,7 @@ class _Machine:
         return value.expr, state
 
     def _is_safe(self, address: Expr) -> bool:
-        return safe_address(address, self.context.arch)
+        return is_safe(address, self.context.arch)
 
     def _base_type(self, offset: int) -> BaseEncoding:
         die = self.context.unit.die(offset)
@@ -388,13 +389,6 @@ class _Machine:
 def value_location(expr: Expr) -> Location:
     """Value, or EntryValue where the whole value is one of the function's entry."""
     return EntryValue(expr.operand) if isinstance(expr, Entry) else Value(expr)
-
-
-def safe_address(address: Expr, arch: Architecture) -> bool:
-    """Whether memory at address is surely mapped: the probed frame (stack pointer plus a constant), or linked data."""
-    if isinstance(address, Binary) and address.op is Op.ADD and isinstance(address.right, Const):
-        address = address.left
-    return isinstance(address, Address) or address == Reg(arch.stack_pointer, arch.address_bits)
 
 
 def join(condition: Expr, yes: Location, no: Location) -> Location:

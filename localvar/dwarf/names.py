@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from localvar.dwarf import constants as c
+from localvar.dwarf.abbrev import form_size
 from localvar.dwarf.forms import INDEXED_STRINGS
 from localvar.dwarf.unit import Die, Unit
 
@@ -41,12 +42,45 @@ def dies_named(info: DebugInfo, name: str, tags: Collection[int]) -> list[Die]:
 def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collection[int], found: dict[int, Die]) -> None:
     for position in info.contents.search(needle):
         unit = info.unit_at(position)
+        if not _may_be_name(unit, position - unit.offset, tags):
+            continue
         path = unit.path_to(position - unit.offset)
         if not path or path[-1][1].tag not in tags:
             continue
         die = Die(unit, path[-1])
         if die.string(c.DW_AT_name) == name:
             found[die.key] = die
+
+
+def _may_be_name(unit: Unit, position: int, tags: Collection[int]) -> bool:
+    """Whether the bytes in front of position can be a DIE's code and what precedes its name: a cheap test that most
+    chance matches fail, before the unit is walked.  True for a name behind attributes of varying size."""
+    for code, abbreviation in unit.abbreviations.items():
+        if abbreviation.tag not in tags:
+            continue
+        before = 0
+        for attribute, form, _ in abbreviation.attributes:
+            if attribute == c.DW_AT_name:
+                prefix = _code_bytes(code)
+                start = position - before - len(prefix)
+                if start >= 0 and unit.data[start : start + len(prefix)] == prefix:
+                    return True
+                break
+            size = form_size(form, *unit.sizes)
+            if size is None:
+                return True
+            before += size
+    return False
+
+
+def _code_bytes(code: int) -> bytes:
+    """An abbreviation code as ULEB128."""
+    out = bytearray()
+    while code >= 0x80:
+        out.append(code & 0x7F | 0x80)
+        code >>= 7
+    out.append(code)
+    return bytes(out)
 
 
 def _indexed(info: DebugInfo, offsets: Collection[int], name: str, tags: Collection[int]) -> Iterator[Die]:

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Functions by name and file: every out-of-line body, clone and inlined copy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from localvar.dwarf import constants as c
+from localvar.dwarf.elf import STT_FUNC, Elf
+from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.scope import Instance, function_dies, instances, origin
+from localvar.dwarf.types import line_table
+from localvar.dwarf.unit import Die
+from localvar.probe.names import is_glob
+
+
+def matching_functions(info: DebugInfo, name: str, file: str | None) -> list[Die]:
+    """DIEs of the functions named by the glob `name` that are declared in, or belong to a unit of, the glob `file`."""
+    names = glob_names(info.elf, name) if is_glob(name) else [name]
+    found = [die for each in names for die in function_dies(info, each)]
+    return [die for die in found if file is None or in_file(die, file)]
+
+
+def glob_names(elf: Elf, pattern: str) -> list[str]:
+    """Names of function symbols (clone suffixes off) that a glob matches, sorted."""
+    names = {symbol.name.split(".")[0] for symbol in elf.symbols if symbol.type == STT_FUNC}
+    return sorted(name for name in names if fnmatchcase(name, pattern))
+
+
+def function_file(die: Die) -> str | None:
+    """The file that declares a function."""
+    source = origin(die)
+    return line_table(source.unit).file(source.constant(c.DW_AT_decl_file))
+
+
+def in_file(die: Die, pattern: str) -> bool:
+    """Whether a function is declared in, or its unit is, a file that a path, its tail or a glob names."""
+    return any(path is not None and path_matches(path, pattern) for path in (function_file(die), line_table(die.unit).name))
+
+
+def path_matches(path: str, pattern: str) -> bool:
+    """Whether path is `pattern`, or ends in it at a directory boundary; globs are taken as SystemTap does."""
+    if is_glob(pattern):
+        return fnmatchcase(path, pattern) or fnmatchcase(path, "*/" + pattern)
+    return path == pattern or path.endswith("/" + pattern)
+
+
+def all_instances(functions: list[Die]) -> Iterator[Instance]:
+    """All code of the functions, each place once."""
+    seen = set()
+    for function in functions:
+        for instance in instances(function):
+            if instance.chain[0].key not in seen:
+                seen.add(instance.chain[0].key)
+                yield instance
+
+
+def close_names(elf: Elf, name: str) -> list[str]:
+    """Function names that are spelled nearly like name."""
+    names = {symbol.name for symbol in elf.symbols if symbol.type == STT_FUNC and "." not in symbol.name}
+    shared = [n for n in names if abs(len(n) - len(name)) <= 3]
+    return difflib.get_close_matches(name, shared, 3, 0.75)

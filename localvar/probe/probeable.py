@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where the kernel refuses a kprobe, known before it is tried (kernel/kprobes.c: check_kprobe_address_safe,
+within_kprobe_blacklist; arch/x86/kernel/kprobes/core.c: can_probe)."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+
+from localvar.dwarf.elf import SHF_EXECINSTR, Elf
+from localvar.model.location import Reason
+
+_AREAS = (
+    ("__kprobes_text_start", "__kprobes_text_end", "it is in .kprobes.text (__kprobes)"),
+    ("__noinstr_text_start", "__noinstr_text_end", "it is in .noinstr.text (noinstr)"),
+    ("__entry_text_start", "__entry_text_end", "it is in .entry.text"),
+)
+"""Start and end symbols of areas that populate_kprobe_blacklist() adds as a whole."""
+
+_SECTIONS = {
+    ".kprobes.text": "it is in .kprobes.text (__kprobes)",
+    ".noinstr.text": "it is in .noinstr.text (noinstr)",
+    ".entry.text": "it is in .entry.text",
+}
+
+
+class Probeable:
+    """The places of one ELF file where a probe cannot be."""
+
+    def __init__(self, elf: Elf) -> None:
+        self._elf = elf
+
+    def why_not(self, pc: int, function: int) -> Reason | None:
+        """Why pc, in the function whose symbol is at `function`, cannot be probed; None where it can."""
+        section = self._elf.section_at(pc)
+        if section is None or not section.flags & SHF_EXECINSTR:
+            return Reason("not-text", "it is not in the kernel's text")
+        if section.name.startswith((".init.", ".exit.")) or section.name == ".head.text":
+            return Reason("init-text", f"it is in {section.name}, which is freed after boot")
+        if section.name in _SECTIONS:
+            return Reason("blacklisted", f"{_SECTIONS[section.name]}: the kernel refuses probes there")
+        for low, high, text in self._areas:
+            if low <= pc < high:
+                return Reason("blacklisted", f"{text}: the kernel refuses probes there")
+        if function in self._blacklist:
+            return Reason("blacklisted", "its function is marked NOKPROBE_SYMBOL: the kernel refuses probes there")
+        return None
+
+    @cached_property
+    def _areas(self) -> list[tuple[int, int, str]]:
+        found = []
+        for start, end, text in _AREAS:
+            low, high = self._elf.symbols_named(start), self._elf.symbols_named(end)
+            if low and high:
+                found.append((low[0].value, high[0].value, text))
+        return found
+
+    @cached_property
+    def _blacklist(self) -> frozenset[int]:
+        """Entry addresses of the functions in the kernel's own list: _kprobe_blacklist is an array of their addresses,
+        with a symbol _kbl_addr_<function> at each (include/asm-generic/kprobes.h)."""
+        start, stop = self._elf.symbols_named("__start_kprobe_blacklist"), self._elf.symbols_named("__stop_kprobe_blacklist")
+        raw = self._elf.memory(start[0].value, stop[0].value - start[0].value) if start and stop else None
+        if raw is None:
+            section = self._elf.section("_kprobe_blacklist")
+            contents = self._elf.contents("_kprobe_blacklist")
+            raw = contents.bytes(0, contents.size) if section else b""
+        return frozenset(int.from_bytes(raw[i : i + 8], "little") for i in range(0, len(raw) - 7, 8))
+
+
+def instruction_starts(code: bytes, base: int, machine: int) -> set[int]:
+    """Addresses where instructions begin in code that is at base.  Needs capstone; stops where it cannot decode."""
+    import capstone
+
+    modes = {62: (capstone.CS_ARCH_X86, capstone.CS_MODE_64), 183: (capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)}
+    decoder = capstone.Cs(*modes[machine])
+    return {instruction[0] for instruction in decoder.disasm_lite(code, base)}
+
+
+CLONE = re.compile(r"\.(isra|constprop|part|cold|llvm)(\.|$)")
+"""Suffixes that compilers give to the clones of a function."""

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Making a Site of a pc and its scopes: symbol, offset, source line, inlined frames."""
+
+from __future__ import annotations
+
+from localvar.dwarf.elf import STT_FUNC, Elf, Symbol
+from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.ranges import die_ranges
+from localvar.dwarf.scope import Chain, entry_of, inlined_names, name_of, own_function
+from localvar.dwarf.types import line_table
+from localvar.model.site import ScopeRef, Site, SiteKind
+from localvar.probe.probeable import Probeable
+
+
+def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind: SiteKind = SiteKind.INSTRUCTION) -> Site:
+    """The site at pc in the scopes of chain (innermost first).  Raises DwarfError on damage."""
+    function = chain[-1]
+    ranges = die_ranges(function)
+    start = next((low for low, high in ranges if low <= pc < high), pc)
+    symbol = best_symbol(info.elf, start, name_of(function))
+    base = symbol.value if symbol else start
+    row = line_table(function.unit).row_at(pc)
+    section, offset = info.elf.split(pc)
+    site = Site(
+        kind=kind, pc=pc, symbol=symbol.name if symbol else f"{start:#x}", offset=pc - base, module=info.module,
+        section=section, section_offset=offset, function=name_of(own_function(chain)) or "?",
+        file=line_table(function.unit).file(row.file) if row else None, line=row.line if row else 0,
+        inlined=inlined_names(chain), scope=ScopeRef(tuple(die.key for die in chain)), entry=entry_of(function, ranges),
+        why_not=probeable.why_not(pc, base),
+    )
+    return site
+
+
+def best_symbol(elf: Elf, address: int, name: str | None) -> Symbol | None:
+    """The symbol that names the code at exactly address: the function's own name, then a clone of it, then a global."""
+    found = [s for s in elf.symbols_at(address) if not s.name.startswith((".L", "__pfx_", "$"))]
+
+    def rank(symbol: Symbol) -> tuple[bool, bool, bool, str]:
+        own = symbol.name == name
+        clone = name is not None and symbol.name.startswith(name + ".")
+        return not own, not clone, symbol.type != STT_FUNC, symbol.name
+
+    return min(found, key=rank, default=None)
+
+
