@@ -8,6 +8,7 @@ takes 25 s, and a name that is nowhere 50 ms each time.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -65,10 +66,18 @@ def scopes_at(pc: int) -> list[Scope]:
     scopes = []
     block = gdb.block_for_pc(pc)
     while block is not None and not block.is_static and not block.is_global:
-        symbols = {symbol.name: symbol for symbol in block if symbol.is_argument or symbol.is_variable}
+        symbols = {symbol.name: symbol for symbol in block if is_variable(symbol)}
         scopes.append(Scope(function_around(block), block.function is None, symbols))
         block = block.superblock
     return scopes
+
+
+def is_variable(symbol: Any) -> bool:
+    """Whether `symbol` is a parameter or variable, constant ones (DW_AT_const_value) included, enumerators not."""
+    if not symbol.is_constant:
+        return bool(symbol.is_argument or symbol.is_variable)
+    a_type = symbol.type.strip_typedefs()
+    return a_type.code != gdb.TYPE_CODE_ENUM or symbol.name not in {field.name for field in a_type.fields()}
 
 
 def function_around(block: Any) -> str:
@@ -152,6 +161,14 @@ def hexadecimal(value: Any) -> str:
     return bits.hexadecimal(size)
 
 
+def float_bits(value: Any) -> int:
+    """The IEEE 754 representation of a float or double; ValueError for others."""
+    size = value.type.sizeof
+    if size not in (4, 8):
+        raise ValueError(f"floating-point number of {size} bytes")
+    return int.from_bytes(struct.pack("<f" if size == 4 else "<d", float(value)), "little")
+
+
 class Bits:
     """A value that is in no one place of memory, put together from its scalars; each bit known or not."""
 
@@ -172,8 +189,9 @@ class Bits:
             for index in range(first, last + 1):
                 self.add(value[index], position + (index - first) * element, element)
         elif not value.is_optimized_out:
+            number = float_bits(value) if a_type.code == gdb.TYPE_CODE_FLT else int(value)
             mask = (1 << width) - 1
-            self.value |= (int(value) & mask) << position
+            self.value |= (number & mask) << position
             self.known |= mask << position
 
     def hexadecimal(self, size: int) -> str:
