@@ -210,6 +210,8 @@ class _Machine:
         section = info.elf.section_at(value)
         if section is not None and section.name == self.context.arch.percpu_section:
             raise Unreadable("per-cpu", "it is an address in the per-CPU area; GET_STATIC_VAR reads per-CPU variables")
+        if section is not None and section.name.startswith((".init.", ".exit.")):
+            raise Unreadable("init-data", f"it lives in {section.name}, which the kernel frees after boot")
         name, offset = info.elf.split(value)
         return Address(offset, info.module, name, self.bits)
 

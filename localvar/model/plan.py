@@ -15,6 +15,7 @@ from localvar.model.expr import Expr
 from localvar.model.location import Location, Reason
 from localvar.model.path import Path
 from localvar.model.site import Site
+from localvar.model.source import MacroUse, ProbeDeclaration
 
 
 class VariableKind(enum.Enum):
@@ -126,3 +127,34 @@ class SitePlan:
 
     site: Site
     reads: tuple[Read, ...]
+
+
+@dataclass(frozen=True)
+class PlannedUse:
+    """One macro use: what it reads at each of the sites that reach it (in the order of ReadPlan.sites).
+
+    type: the C type the user asked for, None where they asked for none.
+    """
+
+    use: MacroUse
+    path: Path | None
+    reads: tuple[tuple[int, Read], ...]
+    as_type: str | None = None
+
+
+@dataclass(frozen=True)
+class PlannedProbe:
+    """A probe declaration with the sites that are left, as indices into ReadPlan.sites."""
+
+    declaration: ProbeDeclaration
+    sites: tuple[int, ...]
+    maxactive: int = 0
+
+
+@dataclass(frozen=True)
+class ReadPlan:
+    """Everything that an expansion compiles: sites, probes on them, uses reading there."""
+
+    sites: tuple[Site, ...]
+    probes: tuple[PlannedProbe, ...]
+    uses: tuple[PlannedUse, ...]

@@ -50,10 +50,13 @@ class Argument:
 class MacroUse:
     """One use of a macro that stands in a function body.
 
-    span covers the macro's name to its closing parenthesis, as written in the file; where the use stands in the
-    body of another macro of the module, span is the whole expansion of the outermost macro and `text` the text it
-    would have been, with `{}` standing where this use's accessor goes.
-    guarded_by: variables (as written) for which LOCAL_VAR_AVAILABLE holds wherever this use is evaluated.
+    span covers the macro's name to its closing parenthesis, as written in its file.  Spans are disjoint, or one lies
+    in an argument of the other: those of GET_LOCAL_VAR_OR's fallback, SET_LOCAL_VAR's value and the arguments of
+    PRINT_* are C that stays in the expansion, with the uses in it replaced; their text is as written.
+    A path is given without blanks ("sc.nr"), a type or a file name with macro parameters replaced.
+    copy: where the use stands in the body of a macro of the module, the MacroCopy that it belongs to; the same span
+    then occurs once for each copy, with the arguments and the function of that copy.
+    guarded_by: variables (paths without blanks) for which LOCAL_VAR_AVAILABLE holds wherever this use is evaluated.
     """
 
     macro: Macro
@@ -62,6 +65,24 @@ class MacroUse:
     function: str
     regs: str
     guarded_by: frozenset[str] = frozenset()
+    copy: str | None = None
+
+
+@dataclass(frozen=True)
+class MacroCopy:
+    """A copy to be made, for one use, of a macro of the module whose body holds macro uses.
+
+    The use is renamed: `span` (the macro's name where it is used; a part of the file or, where parent is not None, of
+    that copy's definition) becomes `name`.  The copy is `#define ` + name + the bytes of `definition`, in which the
+    uses, probes and copies that belong to it are replaced in their turn, by text on one line; a name in it means what
+    it means where the macro is used, so all copies can stand together, say at include_at.
+    """
+
+    name: str
+    macro: str
+    span: Span
+    definition: Span
+    parent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,19 +107,39 @@ class ProbeKind(enum.Enum):
     KRETPROBE = "struct kretprobe"
 
 
+class Role(enum.Enum):
+    """What a handler is to its probe: when it is called, and what its registers are."""
+
+    PROBE = "LOCALVAR_PROBE"
+    PRE = "pre_handler"
+    POST = "post_handler"
+    RETURN = "handler"
+    ENTRY = "entry_handler"
+
+
+@dataclass(frozen=True)
+class Handler:
+    """A function that a probe calls, and where it is named."""
+
+    role: Role
+    function: str
+    span: Span
+
+
 @dataclass(frozen=True)
 class ProbeDeclaration:
-    """A handler bound to coordinates.
+    """Handlers bound to coordinates.
 
-    span: what is replaced (the macro use).  handlers: the functions that the probe calls: the one named in
-    LOCALVAR_PROBE, or pre_handler/post_handler/handler/entry_handler of the initialiser in which PROBE_LOCATION stands.
+    span: what is replaced (the macro use), in the file or in the MacroCopy `copy`.  handlers: for PROBE the one that
+    LOCALVAR_PROBE names; for a kprobe or kretprobe those that its initialiser or assignments to it name, maybe none.
     coordinates: contents of the string literals (escapes undone), each with the span of its literal token(s).
     """
 
     kind: ProbeKind
     span: Span
-    handlers: tuple[Argument, ...]
+    handlers: tuple[Handler, ...]
     coordinates: tuple[Argument, ...]
+    copy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +149,7 @@ class Alias:
     name: str
     coordinates: tuple[Argument, ...]
     span: Span
+    copy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,16 +159,30 @@ class Hook:
     macro: Macro
     function: str | None
     span: Span
+    copy: str | None = None
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header of the module that holds something to be replaced, or includes one that does.
+
+    path: as in spans.  text: its bytes.  included: the #include directives that bring it in, from `#` to the end of
+    the line, each in the main file or in another of these headers.  The expansion puts the header's text there.
+    """
+
+    path: str
+    text: bytes
+    included: tuple[Span, ...]
 
 
 @dataclass(frozen=True)
 class ProbeSource:
     """A handler file after scan.
 
-    path: as given on the command line; text: its bytes.  The spans of uses, probes, aliases and hooks that stand in
-    `path` are disjoint.  include_at: offset just behind the line that includes localvar.h (0 where it comes from
-    elsewhere).  dependencies: every file that was read, for the depfile.  structs: tags of struct/union/enum types
-    that are complete in this translation unit at its end; typedefs: names declared.
+    path: as given on the command line; text: its bytes.  Everything with a span can stand in `path` or in one of
+    `headers`; functions are those defined in the module's files.  include_at: offset just behind the line that
+    includes localvar.h (0 where it comes from elsewhere).  dependencies: absolute names of every file that was read,
+    for the depfile, path's own first.
     """
 
     path: str
@@ -138,3 +194,5 @@ class ProbeSource:
     hooks: tuple[Hook, ...]
     include_at: int
     dependencies: tuple[str, ...]
+    copies: tuple[MacroCopy, ...] = ()
+    headers: tuple[Header, ...] = ()

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Declarations of C types: DWARF's graph to pycparser's AST, written by its CGenerator (C11 6.7.6, 6.7.7)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from localvar.ctext.names import Unspeakable, arithmetic, identifier
+from localvar.model.ctype import (
+    Array, BaseType, CType, Enumeration, FunctionType, Pointer, Qualified, Record, Typedef, UnknownType, Void,
+)
+
+MAX_DEPTH = 64
+
+
+def declaration(ctype: CType, name: str) -> str:
+    """`name` declared with a type, without the semicolon.  Raises Unspeakable."""
+    from pycparser import c_ast, c_generator
+
+    node = c_ast.Decl(name, [], [], [], [], declarator(ctype, name), None, None)
+    text: str = c_generator.CGenerator().visit(node)
+    return text
+
+
+def type_name(ctype: CType) -> str:
+    """The type as in a cast.  Raises Unspeakable."""
+    from pycparser import c_ast, c_generator
+
+    node = c_ast.Typename(None, [], None, declarator(ctype, None))
+    text: str = c_generator.CGenerator().visit(node)
+    return " ".join(text.split())
+
+
+def display(ctype: CType) -> str:
+    """The type for listings: as type_name, and in words where C cannot say it."""
+    try:
+        return type_name(ctype)
+    except Unspeakable as problem:
+        bare = ctype
+        if isinstance(bare, (Record, Enumeration)) and bare.name is None:
+            return f"{bare.kind if isinstance(bare, Record) else 'enum'} {{...}}"
+        if isinstance(bare, Pointer):
+            return f"{display(bare.target())} *"
+        if isinstance(bare, Qualified):
+            return f"{bare.qualifier.value} {display(bare.target())}"
+        if isinstance(bare, Array):
+            return f"{display(bare.element())}[{'' if bare.count is None else bare.count}]"
+        return f"({problem})"
+
+
+def declarator(ctype: CType, name: str | None, quals: tuple[str, ...] = (), depth: int = 0) -> Any:
+    """pycparser's nodes for `name` of a type.  Raises Unspeakable."""
+    from pycparser import c_ast
+
+    if depth > MAX_DEPTH:
+        raise Unspeakable("a type that is too deep")
+    if isinstance(ctype, Qualified):
+        inner = ctype.target()
+        if isinstance(inner, Array):
+            return declarator(Array(inner.key, inner.count, inner.variable, lambda: _qualified(ctype, inner.element())),
+                              name, quals, depth + 1)
+        word = ctype.qualifier.value
+        if isinstance(inner, FunctionType) or word in quals:
+            return declarator(inner, name, quals, depth + 1)
+        return declarator(inner, name, (*quals, word), depth + 1)
+    if isinstance(ctype, Pointer):
+        return _wrap(c_ast.PtrDecl(list(quals), None), ctype.target(), name, depth)
+    if isinstance(ctype, Array):
+        size = None if ctype.count is None else c_ast.Constant("int", str(ctype.count))
+        return _wrap(c_ast.ArrayDecl(None, size, []), ctype.element(), name, depth)
+    if isinstance(ctype, FunctionType):
+        return _wrap(c_ast.FuncDecl(_parameters(ctype, depth), None), ctype.result(), name, depth)
+    return c_ast.TypeDecl(name, list(quals), None, _specifier(ctype))
+
+
+def _qualified(outer: Qualified, element: CType) -> CType:
+    return Qualified(outer.key, outer.qualifier, lambda: element)
+
+
+def _wrap(node: Any, inner: CType, name: str | None, depth: int) -> Any:
+    """node, of what is declared as inner: C declarators are read from the name outwards, and so is pycparser's chain."""
+    node.type = declarator(inner, name, (), depth + 1)
+    return node
+
+
+def _parameters(ctype: FunctionType, depth: int) -> Any:
+    from pycparser import c_ast
+
+    params: list[Any] = [c_ast.Typename(None, [], None, declarator(p, None, (), depth + 1)) for p in ctype.parameters()]
+    if ctype.variadic:
+        if not params:
+            return None
+        params.append(c_ast.EllipsisParam())
+    if not params and ctype.prototyped:
+        void = c_ast.TypeDecl(None, [], None, c_ast.IdentifierType(["void"]))
+        params = [c_ast.Typename(None, [], None, void)]
+    return c_ast.ParamList(params) if params else None
+
+
+def _specifier(ctype: CType) -> Any:
+    from pycparser import c_ast
+
+    if isinstance(ctype, Void):
+        return c_ast.IdentifierType(["void"])
+    if isinstance(ctype, BaseType):
+        return c_ast.IdentifierType(arithmetic(ctype.name).split())
+    if isinstance(ctype, Typedef):
+        return c_ast.IdentifierType([identifier(ctype.name)])
+    if isinstance(ctype, Record):
+        node = c_ast.Struct if ctype.kind == "struct" else c_ast.Union
+        return node(identifier(ctype.name), None)
+    if isinstance(ctype, Enumeration):
+        return c_ast.Enum(identifier(ctype.name), None)
+    if isinstance(ctype, UnknownType):
+        raise Unspeakable(ctype.text)
+    raise Unspeakable(f"a type of kind {type(ctype).__name__}")
