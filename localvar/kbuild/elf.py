@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The few facts about an ELF file that decide whether it is the one we look for: release, build-id, debug info.
+"""The facts that tell whether an ELF file is the one we look for: release, build-id, debug info.
 
-Only section headers and the sections asked for are read, so that many candidates can be looked at: a debug vmlinux
-has hundreds of megabytes.  Reading DWARF is dwarf/'s work, not ours.
+Only section headers and a few small parts are read, so that many candidates can be looked at: a debug
+vmlinux has hundreds of megabytes.  Reading DWARF is dwarf/'s work, not ours.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ElfFacts:
 
 
 def read_facts(path: Path) -> ElfFacts:
-    """The facts of the file at path; NotElf where it is no 64-bit ELF file, OSError where it cannot be read."""
+    """The facts of the file at path; NotElf where it is no 64-bit ELF file, OSError where unreadable."""
     with path.open("rb") as file:
         if file.seek(0, 2) == 0:
             raise NotElf("empty file")
@@ -71,7 +71,7 @@ def facts_of(buffer: Buffer) -> ElfFacts:
 
 
 def vmlinux_release(path: Path) -> str | None:
-    """The release in the banner of the vmlinux at path, None where it has none (a detached .debug file has no text)."""
+    """The release in the banner of the vmlinux at path; None without one: a detached .debug has no text."""
     return read_facts(path).release
 
 
@@ -89,13 +89,15 @@ def read_sections(buffer: Buffer) -> tuple[Section, ...]:
         names = first.link if names == SHN_XINDEX else names
         headers = [_header(buffer, order, table + step * index) for index in range(min(count, len(buffer)))]
         strings = headers[names].content(buffer) if headers else b""
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, OverflowError) as error:
         raise NotElf("damaged section headers") from error
+    if any(h.kind != SHT_NOBITS and h.offset + h.size > len(buffer) for h in headers[1:]):
+        raise NotElf("cut off: a section is outside the file")
     return tuple(Section(_string(strings, h.name), h.kind, h.flags, h.offset, h.size) for h in headers)
 
 
 def build_id_of_notes(notes: bytes, order: str) -> str | None:
-    """The GNU build-id in the ELF notes (struct: namesz, descsz, type, then both padded to 4), None without one."""
+    """The GNU build-id among the ELF notes in notes, in hex; order is "<" or ">".  None without one."""
     for kind, name, description in _notes(notes, order):
         if kind == NT_GNU_BUILD_ID and name == b"GNU\0":
             return description.hex()
@@ -127,7 +129,7 @@ def _byte_order(buffer: Buffer) -> str:
 
 
 def _header(buffer: Buffer, order: str, offset: int) -> _Header:
-    name, kind, flags, _, start, size, link = struct.unpack_from(order + "IIQQQQI", buffer, offset)
+    name, kind, flags, _, start, size, link, *_ = struct.unpack_from(order + "IIQQQQIIQQ", buffer, offset)
     return _Header(name, kind, flags, start, size, link)
 
 
@@ -136,7 +138,7 @@ def _string(strings: bytes, offset: int) -> str:
 
 
 def _release(buffer: Buffer, sections: tuple[Section, ...]) -> str | None:
-    """The banner is in .rodata; where an architecture puts it elsewhere, every section that is loaded is searched."""
+    """The banner is in .rodata; should an architecture put it elsewhere, all that is loaded is searched."""
     loaded = [s for s in sections if s.kind == SHT_PROGBITS and s.flags & SHF_ALLOC]
     for section in sorted(loaded, key=lambda s: s.name != ".rodata"):
         match = _BANNER.search(buffer, section.offset, section.offset + section.size)
@@ -155,6 +157,7 @@ def _build_id(buffer: Buffer, sections: tuple[Section, ...], order: str) -> str 
 
 
 def _notes(notes: bytes, order: str) -> Iterator[tuple[int, bytes, bytes]]:
+    """Type, name, description of each: the latter two are padded to 4 bytes (gABI, Note Section)."""
     at = 0
     while at + 12 <= len(notes):
         name_size, size, kind = struct.unpack_from(order + "III", notes, at)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Finds the debug vmlinux and the build directory of the kernel that the options name, or of the running one.
+"""Finds the debug vmlinux and the build directory of the kernel that the options name.
 
-The places are those where perf (vmlinux_path), drgn, elfutils, gdb and SystemTap look.  A file counts only when it is
-what was asked for: right release, right build-id, with debug info (a distribution's build directory may hold a vmlinux
-that has only BTF).  Failure lists every place and what was wrong there.
+The places are those where perf (vmlinux_path), drgn, elfutils, gdb and SystemTap look.  A file counts only
+where it is what was asked for: right release, right build-id, with debug info (a distribution's build
+directory can have a vmlinux with BTF only).  Failure lists every place and what was wrong there.
 """
 
 from __future__ import annotations
@@ -39,13 +39,14 @@ PLACES = (
     "/boot/vmlinux-{release}",
 )
 
-_NAMED_RELEASE = re.compile(r"(?:/vmlinux-(?P<boot>[^/]+?)|/lib/modules/(?P<modules>[^/]+)/(?:build/)?vmlinux)(?:\.debug)?$")
+_NAMED_RELEASE = re.compile(
+    r"(?:/vmlinu[xz]-(?P<boot>[^/]+?)|/lib/modules/(?P<modules>[^/]+)/(?:build/)?vmlinux)(?:\.debug)?$")
 _UTS_RELEASE = re.compile(r'^#define UTS_RELEASE "([^"]+)"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Vmlinux:
-    """A vmlinux with debug info; release and build_id (hex) are None where neither it nor its name says them."""
+    """A vmlinux with debug info; release and build_id (hex) are None where nothing says them."""
 
     path: Path
     release: str | None
@@ -70,7 +71,7 @@ def wanted_release(request: Request, host: Host) -> str:
 
 
 def find_vmlinux(request: Request, host: Host) -> Vmlinux:
-    """The debug vmlinux that the options name; raises Failure with every place looked at where there is none."""
+    """The debug vmlinux that the options name; Failure lists every place looked at where there is none."""
     if request.vmlinux is not None:
         return _explicit(request.vmlinux, request.kernel, host)
     release = wanted_release(request, host)
@@ -97,8 +98,8 @@ def find_build_directory(request: Request, host: Host, release: str) -> BuildDir
     path = host.path(f"/lib/modules/{release}/build")
     if not path.exists():
         state = "a link to nothing" if path.is_symlink() else "not there"
-        raise environment_failure("no-build-directory", f"no build directory for kernel {release}: {path} is {state}",
-                                  fix=headers_package(host, release))
+        raise environment_failure("no-build-directory", fix=headers_package(host, release),
+                                  message=f"no build directory for kernel {release}: {path} is {state}")
     return _check_build_directory(path)
 
 
@@ -112,14 +113,15 @@ def require_same_kernel(vmlinux: Vmlinux, build: BuildDirectory) -> None:
     own = _build_id_or_none(build.path / "vmlinux")
     if own is not None and vmlinux.build_id is not None and own != vmlinux.build_id:
         raise environment_failure(
-            "build-mismatch", f"{vmlinux.path} (build-id {vmlinux.build_id}) is another build of {build.release} than "
-            f"{build.path / 'vmlinux'} (build-id {own})", fix="give the --vmlinux that was built there")
+            "build-mismatch", f"{vmlinux.path} (build-id {vmlinux.build_id}) and {build.path / 'vmlinux'} "
+            f"(build-id {own}) are two builds of {build.release}",
+            fix="give the --vmlinux that was built there")
 
 
 def build_release(path: Path) -> str | None:
     """The release that modules built in path are for, None where the directory is not prepared.
 
-    utsrelease.h goes first: it is what is compiled into a module's vermagic, while Debian's 6.1 packages have the
+    utsrelease.h goes first: it is compiled into a module's vermagic, while Debian's 6.1 packages have the
     upstream version in kernel.release.
     """
     for name in ("include/generated/utsrelease.h", "include/config/kernel.release"):
@@ -189,9 +191,9 @@ def _debuginfod(host: Host, build_id: str | None) -> Path | str:
     if program is None:
         return "the command debuginfod-find is not installed"
     try:
-        done = subprocess.run([program, "debuginfo", build_id], env=dict(host.environ), stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, errors="replace", timeout=DEBUGINFOD_TIMEOUT,
-                              check=False)
+        done = subprocess.run(
+            [program, "debuginfo", build_id], env=dict(host.environ), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, errors="replace", timeout=DEBUGINFOD_TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
         return f"no answer within {DEBUGINFOD_TIMEOUT} s"
     except OSError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The machine we run on, as a value: its files, environment and running kernel; and what the options ask for."""
+"""The machine we run on, as a value: files, environment, running kernel; and what the options ask for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Host:
-    """Where files are looked for (root: "/" but in tests), environment variables, release of the running kernel."""
+    """Where files are looked for (root: "/" but in tests), environment variables, uname of the kernel."""
 
     root: Path = Path("/")
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
@@ -36,7 +36,7 @@ class Host:
         return self.root / absolute.lstrip("/")
 
     def running_build_id(self) -> str | None:
-        """Build-id of the running kernel, from the notes it shows (kernel/ksysfs.c), None where it shows none."""
+        """Build-id of the running kernel from its notes (kernel/ksysfs.c), None where it shows none."""
         try:
             return build_id_of_notes(self.path("/sys/kernel/notes").read_bytes(), "<")
         except OSError:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from localvar.kbuild.host import Host
 
-OWN_TREE_DEBUG = "for a kernel of your own set CONFIG_DEBUG_INFO_DWARF5 (or CONFIG_DEBUG_INFO) and build it again"
+OWN_TREE_DEBUG = "for a kernel of your own set CONFIG_DEBUG_INFO (a DWARF choice of it) and build it again"
 OWN_TREE_HEADERS = "for a kernel of your own give --build DIR after `make modules_prepare`"
 
-# By ID of os-release(5).  Debian's and Ubuntu's packages carry the release in their names; Fedora's and SUSE's tools know it.
+# By ID of os-release(5).
 _DEBUG = {
     "ubuntu": "apt install linux-image-{release}-dbgsym (from ddebs.ubuntu.com)",
     "debian": "apt install linux-image-{release}-dbg",
@@ -26,7 +26,7 @@ _HEADERS = {
 
 
 def debug_package(host: Host, release: str) -> str:
-    """What brings the debug vmlinux and the modules' debug files of release; every known way on an unknown system."""
+    """What brings the debug vmlinux and the modules' debug files of release; all ways on unknown systems."""
     return _ways(_DEBUG, host, release) + "; " + OWN_TREE_DEBUG
 
 
