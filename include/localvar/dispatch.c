@@ -86,6 +86,10 @@ static int localvar_at_address(struct kprobe *kp, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(localvar_at_address);
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define get_kretprobe(ri)	((ri)->rp)
+#endif
+
 static int localvar_at_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct kretprobe *rp = get_kretprobe(ri);
