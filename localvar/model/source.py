@@ -50,13 +50,13 @@ class Argument:
 class MacroUse:
     """One use of a macro that stands in a function body.
 
-    span covers the macro's name to its closing parenthesis, as written in its file.  Spans are disjoint, or one lies
-    in an argument of the other: those of GET_LOCAL_VAR_OR's fallback, SET_LOCAL_VAR's value and the arguments of
-    PRINT_* are C that stays in the expansion, with the uses in it replaced; their text is as written.
-    A path is given without blanks ("sc.nr"), a type or a file name with macro parameters replaced.
-    copy: where the use stands in the body of a macro of the module, the MacroCopy that it belongs to; the same span
-    then occurs once for each copy, with the arguments and the function of that copy.
-    guarded_by: variables (paths without blanks) for which LOCAL_VAR_AVAILABLE holds wherever this use is evaluated.
+    span covers the macro's name to its closing parenthesis, as written in its file.  Spans are disjoint, or
+    one lies in an argument of the other: those of GET_LOCAL_VAR_OR's fallback, SET_LOCAL_VAR's value and the
+    arguments of PRINT_* are C that stays in the expansion, with the uses in it replaced; their text is as
+    written. A path is given without blanks ("sc.nr"), a type or a file name with macro parameters replaced.
+    copy: where the use stands in the body of a macro of the module, the MacroCopy that it belongs to; the
+    same span then occurs once for each copy, with the arguments and the function of that copy. guarded_by:
+    variables (paths without blanks) for which LOCAL_VAR_AVAILABLE holds wherever this use is evaluated.
     """
 
     macro: Macro
@@ -72,10 +72,11 @@ class MacroUse:
 class MacroCopy:
     """A copy to be made, for one use, of a macro of the module whose body holds macro uses.
 
-    The use is renamed: `span` (the macro's name where it is used; a part of the file or, where parent is not None, of
-    that copy's definition) becomes `name`.  The copy is `#define ` + name + the bytes of `definition`, in which the
-    uses, probes and copies that belong to it are replaced in their turn, by text on one line; a name in it means what
-    it means where the macro is used, so all copies can stand together, say at include_at.
+    The use is renamed: `span` (the macro's name where it is used; a part of the file or, where parent is not
+    None, of that copy's definition) becomes `name`.  The copy is `#define ` + name + the bytes of
+    `definition`, in which the uses, probes and copies that belong to it are replaced in their turn, by text
+    on one line; a name in it means what it means where the macro is used, so all copies can stand together,
+    say at include_at.
     """
 
     name: str
@@ -89,8 +90,9 @@ class MacroCopy:
 class Function:
     """A function definition of the translation unit that stands in a file of the module.
 
-    regs: name of its `struct pt_regs *` parameter, or None.  calls: names of the module's functions it calls or
-    takes the address of.  span: from its first token (attributes and storage class included) to its closing brace.
+    regs: name of its `struct pt_regs *` parameter, or None.  calls: names of the module's functions it calls
+    or takes the address of.  span: from its first token (attributes and storage class included) to its
+    closing brace.
     """
 
     name: str
@@ -130,9 +132,10 @@ class Handler:
 class ProbeDeclaration:
     """Handlers bound to coordinates.
 
-    span: what is replaced (the macro use), in the file or in the MacroCopy `copy`.  handlers: for PROBE the one that
-    LOCALVAR_PROBE names; for a kprobe or kretprobe those that its initialiser or assignments to it name, maybe none.
-    coordinates: contents of the string literals (escapes undone), each with the span of its literal token(s).
+    span: what is replaced (the macro use), in the file or in the MacroCopy `copy`.  handlers: for PROBE the
+    one that LOCALVAR_PROBE names; for a kprobe or kretprobe those that its initialiser or assignments to it
+    name, maybe none. coordinates: contents of the string literals (escapes undone), each with the span of its
+    literal token(s).
     """
 
     kind: ProbeKind
@@ -166,8 +169,9 @@ class Hook:
 class Header:
     """A header of the module that holds something to be replaced, or includes one that does.
 
-    path: as in spans.  text: its bytes.  included: the #include directives that bring it in, from `#` to the end of
-    the line, each in the main file or in another of these headers.  The expansion puts the header's text there.
+    path: as in spans.  text: its bytes.  included: the #include directives that bring it in, from `#` to the
+    end of the line, each in the main file or in another of these headers.  The expansion puts the header's
+    text there.
     """
 
     path: str
@@ -179,10 +183,10 @@ class Header:
 class ProbeSource:
     """A handler file after scan.
 
-    path: as given on the command line; text: its bytes.  Everything with a span can stand in `path` or in one of
-    `headers`; functions are those defined in the module's files.  include_at: offset just behind the line that
-    includes localvar.h (0 where it comes from elsewhere).  dependencies: absolute names of every file that was read,
-    for the depfile, path's own first.
+    path: as given on the command line; text: its bytes.  Everything with a span can stand in `path` or in one
+    of `headers`; functions are those defined in the module's files.  include_at: offset just behind the line
+    that includes localvar.h (0 where it comes from elsewhere).  dependencies: absolute names of every file
+    that was read, for the depfile, path's own first.
     """
 
     path: str

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """gcc's options, as Kbuild passes them, to those that libclang needs to read the same file.
 
-Only options that change what the text means are kept: where headers are found, macros, the language.  What concerns
-warnings and code generation is dropped, so that nothing need be known about gcc's options of the future.
+Only options that change what the text means are kept: where headers are found, macros, the language.  What
+concerns warnings and code generation is dropped, so that nothing need be known about gcc's options of the
+future.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from pathlib import Path
 
 _WITH_PATH = ("-I", "-isystem", "-iquote", "-idirafter", "-include", "-imacros")
 _WITH_VALUE = ("-D", "-U")
-_DROPPED_VALUE = frozenset({"-o", "-MF", "-MT", "-MQ", "-x", "--param", "-Xassembler", "-Xlinker", "-B", "-L", "-T"})
+_DROPPED_VALUE = frozenset({"-o", "-MF", "-MT", "-MQ", "-x", "--param", "-Xassembler", "-Xlinker", "-B", "-L",
+                            "-T"})
 _KEPT = re.compile(
     r"-nostdinc|-m(?:16|32|64|x32|(?:little|big)-endian|general-regs-only|no-(?:sse|sse2|mmx|avx))"
     r"|-f(?:short-wchar|(?:un)?signed-char|short-enums|ms-extensions|freestanding|no-builtin|PIE|pie|PIC|pic)"
     r"|-O[0-3sgz]?|-std=.*"
 )
 _TRIPLES = {
-    "x86": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu", "arm": "arm-linux-gnueabi", "riscv": "riscv64-linux-gnu",
+    "x86": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu", "arm": "arm-linux-gnueabi",
+    "riscv": "riscv64-linux-gnu",
     "s390": "s390x-linux-gnu", "powerpc": "powerpc64le-linux-gnu", "loongarch": "loongarch64-linux-gnu",
     "mips": "mips64el-linux-gnuabi64",
 }
@@ -32,8 +35,8 @@ _DEFAULT_GCC = "12.2.0"
 def clang_flags(flags: Sequence[str], directory: str, *, target: str | None = None) -> list[str]:
     """Options for libclang that read a file as gcc with these flags does.
 
-    directory: gcc's working directory; relative paths in the result are absolute.  target: clang's name of the
-    machine; without it, that of the kernel architecture whose headers are searched, or the machine's own.
+    directory: gcc's working directory; relative paths in the result are absolute.  target: clang's name of
+    the machine; without it, that of the kernel architecture whose headers are searched, or the machine's own.
     """
     kept = list(_relevant(flags, directory))
     target = target or _target(kept)
@@ -65,7 +68,9 @@ def _relevant(flags: Sequence[str], directory: str) -> Iterator[str]:
 
 
 def _located(option: str, path: str, directory: str) -> str:
-    """path as seen from directory.  A file of -include that is not there is searched like any header: left alone."""
+    """path as seen from directory.  A file of -include that is not there is searched like any header: left
+    alone.
+    """
     absolute = os.path.normpath(os.path.join(directory, path))
     if option in ("-include", "-imacros") and not os.path.exists(absolute):
         return path
@@ -84,8 +89,9 @@ def _target(flags: Sequence[str]) -> str | None:
 def _identity(flags: Sequence[str]) -> list[str]:
     """Options that make clang say it is the compiler which the kernel was built with.
 
-    The branches of `#ifdef __clang__` and `#if __GNUC__ >= …` that are read must be those that gcc will compile.
-    The kernel states its compiler in include/generated/autoconf.h (init/Kconfig: CC_IS_GCC, GCC_VERSION).
+    The branches of `#ifdef __clang__` and `#if __GNUC__ >= …` that are read must be those that gcc will
+    compile. The kernel states its compiler in include/generated/autoconf.h (init/Kconfig: CC_IS_GCC,
+    GCC_VERSION).
     """
     version = _DEFAULT_GCC
     for path in include_directories(flags):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """C text to preprocessing tokens with byte offsets (C11 6.4).
 
-Text is bytes read as Latin-1, one character per byte, so that an offset is a byte offset whatever the file holds.
-Blanks and comments are left out.  A preprocessing directive is one token.
+Text is bytes read as Latin-1, one character per byte, so that an offset is a byte offset whatever the file
+holds. Blanks and comments are left out.  A preprocessing directive is one token.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class Kind(enum.Enum):
 
 
 class Token(NamedTuple):
-    """One token: its text with line continuations taken out, and the bytes [start, end) where it is written."""
+    """One token: its text with line continuations taken out, and the bytes [start, end) where it is
+    written.
+    """
 
     kind: Kind
     text: str
@@ -49,7 +51,8 @@ _TOKEN = re.compile(
         r"(?P<character>[uUL]?'(?:\\\r\n|\\.|[^'\\\n])*')",
         rf"(?P<name>[A-Za-z_$\x80-\xff](?:[\w$\x80-\xff]|{_CONTINUATION})*)",
         rf"(?P<number>\.?[0-9](?:[eEpP][+-]|[\w.]|{_CONTINUATION})*)",
-        r"(?P<punctuator>\.\.\.|<<=|>>=|->|\+\+|--|<<|>>|[<>=!+\-*/%&|^]=|&&|\|\||\#\#|[\[\](){}.&*+\-~!/%<>^|?:;=,\#])",
+        r"(?P<punctuator>\.\.\.|<<=|>>=|->|\+\+|--|<<|>>|[<>=!+\-*/%&|^]=|&&|\|\||\#\#"
+        r"|[\[\](){}.&*+\-~!/%<>^|?:;=,\#])",
         r"(?P<other>.)",
     )),
     re.S | re.A,
@@ -59,7 +62,9 @@ _SPLICE = re.compile(_CONTINUATION)
 
 
 def tokenize(text: str, start: int = 0, end: int | None = None, *, directives: bool = True) -> list[Token]:
-    """The tokens of text[start:end].  directives: a `#` that comes first on a line begins one (False inside one)."""
+    """The tokens of text[start:end].  directives: a `#` that comes first on a line begins one (False inside
+    one).
+    """
     tokens: list[Token] = []
     stop = len(text) if end is None else end
     fresh = True

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """libclang's view of one translation unit.
 
-A Unit is parsed once with its headers in a precompiled preamble kept in memory, so that parsing the same headers with
-another text behind them (`check`, `accepts`) takes some ten milliseconds.  Function bodies in headers are skipped,
-which halves the first parse, unless they are asked for.
+A Unit is parsed once with its headers in a precompiled preamble kept in memory, so that parsing the same
+headers with another text behind them (`check`, `accepts`) takes some ten milliseconds.  Function bodies in
+headers are skipped, which halves the first parse, unless they are asked for.
 
-libclang is imported when the first Unit is made.  Offsets are bytes.  A place inside a macro's expansion counts as the
-place where the outermost macro, or that argument of it, is written (clang_getFileLocation).
+libclang is imported when the first Unit is made.  Offsets are bytes.  A place inside a macro's expansion
+counts as the place where the outermost macro, or that argument of it, is written (clang_getFileLocation).
 """
 
 from __future__ import annotations
@@ -71,6 +71,16 @@ class Signature:
     parameters: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class Initialised:
+    """What an initialiser in braces is for: its canonical type, and the variable at file scope that it is
+    part of.
+    """
+
+    type: str
+    variable: str | None
+
+
 class _IndexOptions(ctypes.Structure):
     """CXIndexOptions, clang-c/Index.h."""
 
@@ -87,7 +97,7 @@ _EXCLUDE_DECLARATIONS_FROM_PCH, _STORE_PREAMBLES_IN_MEMORY = 1, 4
 def _library() -> tuple[Any, Any]:
     """clang.cindex and the shared library behind it, with the functions declared that cindex leaves out."""
     try:
-        import clang.cindex as cindex
+        import clang.cindex as cindex  # type: ignore[import-untyped]
 
         library = cindex.conf.lib
     except (ImportError, cindex.LibclangError) as missing:
@@ -129,8 +139,9 @@ def _index() -> Any:
 class Unit:
     """One C text under one set of flags.
 
-    path: the file's absolute name; it need not exist.  flags: libclang's, see clang_flags().  header_bodies: read the
-    function bodies in headers, too.  Raises Failure where libclang is missing or cannot read the unit at all.
+    path: the file's absolute name; it need not exist.  flags: libclang's, see clang_flags().  header_bodies:
+    read the function bodies in headers, too.  Raises Failure where libclang is missing or cannot read the
+    unit at all.
     """
 
     def __init__(self, path: str, text: bytes, flags: Sequence[str], *, header_bodies: bool = False) -> None:
@@ -157,7 +168,8 @@ class Unit:
         return tuple(found)
 
     def check(self, text: bytes) -> tuple[Message, ...]:
-        """The errors of another text in this one's place; quick where its leading #include lines are the same.
+        """The errors of another text in this one's place; quick where its leading #include lines are the
+        same.
 
         Afterwards everything else asked of the unit concerns the new text.
         """
@@ -173,10 +185,13 @@ class Unit:
             text += line.encode() + b"\n"
         errors = [m.place.offset for m in self.check(bytes(text)) if m.place and m.place.path == self.path]
         ends = [*starts[1:], len(text)]
-        return tuple(not any(start <= e < end for e in errors) for start, end in zip(starts, ends, strict=True))
+        return tuple(not any(start <= e < end for e in errors) for start,
+                     end in zip(starts, ends, strict=True))
 
     def complete(self, types: Sequence[str]) -> frozenset[str]:
-        """Those of these types ("struct rq", "enum x", "pid_t") whose size is known at the end of this unit."""
+        """Those of these types ("struct rq", "enum x", "pid_t") whose size is known at the end of this
+        unit.
+        """
         lines = [f"typedef char localvar_scan_{i}[sizeof({name})];" for i, name in enumerate(types)]
         return frozenset(name for name, ok in zip(types, self.accepts(lines), strict=True) if ok)
 
@@ -198,9 +213,11 @@ class Unit:
             self._lib.clang_disposeSourceRangeList(ranges)
 
     def expansions(self) -> frozenset[int]:
-        """Where in the main file, behind its leading directives, the name of a macro stands that was expanded.
+        """Where in the main file, behind its leading directives, the name of a macro stands that was
+        expanded.
 
-        Macros in arguments of macros count; those in the bodies of macros do not.
+        Macros in the bodies of macros are left out, and so are those that libclang does not record: in
+        arguments that GNU's `, ## __VA_ARGS__` passes on.
         """
         offsets = []
 
@@ -238,23 +255,28 @@ class Unit:
         parameters = ((p.spelling, p.type.get_canonical().spelling) for p in cursor.get_arguments())
         return Signature(cursor.spelling, cursor.result_type.get_canonical().spelling, tuple(parameters))
 
-    def initialised_at(self, path: str, offset: int) -> str | None:
-        """The canonical type that the brace at this place begins an initialiser of; None where it does not."""
+    def initialised_at(self, path: str, offset: int) -> Initialised | None:
+        """What the brace at this place begins an initialiser of; None where it does not."""
         cursor = self._cursor(path, offset)
         if cursor is None or cursor.kind != self._cindex.CursorKind.INIT_LIST_EXPR:
             return None
-        return str(cursor.type.get_canonical().spelling)
+        parent = cursor.semantic_parent
+        variable = parent is not None and parent.kind == self._cindex.CursorKind.VAR_DECL
+        return Initialised(cursor.type.get_canonical().spelling, parent.spelling if variable else None)
 
     def strings(self, expressions: Iterable[tuple[int, str]]) -> tuple[bytes | None, ...]:
         """The values of string expressions, with the macros that are defined at an offset of the main file.
 
         Each comes with an offset at which a declaration may stand.  None: it is no string literal.
         """
-        text, places = self.text, []
+        text = self.text
+        places: list[tuple[int, int]] = []
         for number, (offset, expression) in sorted(enumerate(expressions), key=lambda item: -item[1][0]):
-            declaration = f"\nstatic const char *const localvar_scan_{number} = {expression};\n".encode("latin-1")
+            line = f"\nstatic const char *const localvar_scan_{number} = {expression};\n"
+            declaration = line.encode("latin-1")
             text = text[:offset] + declaration + text[offset:]
-            places = [(n, at + len(declaration)) for n, at in places] + [(number, offset + declaration.index(b"scan_"))]
+            places = [(n, at + len(declaration)) for n,
+                      at in places] + [(number, offset + declaration.index(b"scan_"))]
         self.check(text)
         values = [(number, self._string_at(offset)) for number, offset in places]
         self.check(self.text)
@@ -287,14 +309,16 @@ class Unit:
 
     def _place(self, location: Any) -> Place | None:
         file, offset, unused = self._cindex.c_object_p(), ctypes.c_uint(), ctypes.c_uint()
-        self._lib.clang_getFileLocation(location, ctypes.byref(file), ctypes.byref(unused), ctypes.byref(unused),
+        self._lib.clang_getFileLocation(location, ctypes.byref(file), ctypes.byref(unused),
+                                        ctypes.byref(unused),
                                         ctypes.byref(offset))
         return Place(self._cindex.File(file).name, offset.value) if file else None
 
 
 def open_unit(path: str, text: bytes, flags: Sequence[str], *, directory: str, target: str | None = None,
               header_bodies: bool = False) -> Unit:
-    """A Unit from gcc's flags: LOCALVAR_SCAN is defined, and localvar.h is found behind the flags' own directories.
+    """A Unit from gcc's flags: LOCALVAR_SCAN is defined, and localvar.h is found behind the flags' own
+    directories.
 
     directory: gcc's working directory, which path may be relative to the caller's, not to.
     """

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The functions and declarations of a stream, the functions' pt_regs parameter, and what they refer to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from localvar.diagnostics import Log, Span
+from localvar.source.lexer import Kind
+from localvar.source.macros import Locator, Use
+from localvar.source.parse import Initialised, Signature
+from localvar.source.stream import Definition, Piece, Stream
+
+_REGS = re.compile(r"(?:(?:const|volatile) )*struct pt_regs \*(?: ?(?:const|volatile|restrict|__restrict))*")
+_ASSIGNMENTS = frozenset({"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "++", "--"})
+_OPERATORS = frozenset({"return", "sizeof", "typeof", "__typeof__", "case", "else", "do", "goto"})
+_BEFORE_OPERAND = frozenset({"(", ",", "=", "return", ";", "{", "}", "[", "?", ":", "&&", "||", "!"})
+
+
+@dataclass(frozen=True)
+class Body:
+    """A function definition in a stream: pieces `first` (of its declaration) to `last` (its closing brace).
+
+    signature is None where the compiler has none: the function's body is made by a macro.
+    """
+
+    name: str
+    stream: Stream
+    first: int
+    brace: int
+    last: int
+    signature: Signature | None
+    regs: str | None
+    span: Span
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A declaration at file scope, with the name of what it initialises, if anything."""
+
+    stream: Stream
+    first: int
+    last: int
+    variable: str | None
+
+
+def items(stream: Stream, signature_at: Callable[[Piece], Signature | None],
+          initialised_at: Callable[[Piece], Initialised | None],
+          locator: Locator) -> tuple[list[Body], list[Declaration]]:
+    """The functions and the other declarations of a stream, in order.
+
+    signature_at, initialised_at: what the compiler says that a brace, which stands in a file, begins.
+    """
+    bodies: list[Body] = []
+    declarations: list[Declaration] = []
+    first = at = 0
+    while at < len(stream.pieces):
+        text = stream.text(at)
+        end = stream.partner.get(at, len(stream.pieces)) if text in ("(", "[", "{") else at
+        if text == "{" and end < len(stream.pieces):
+            body = _body(stream, first, at, end, signature_at, locator)
+            if body is not None:
+                bodies.append(body)
+                first = end + 1
+        elif text == ";":
+            declarations.append(Declaration(stream, first, at,
+                                            _initialised(stream, first, at, initialised_at)))
+            first = at + 1
+        at = end + 1
+    return bodies, declarations
+
+
+def _body(stream: Stream, first: int, brace: int, last: int,
+          signature_at: Callable[[Piece], Signature | None],
+          locator: Locator) -> Body | None:
+    piece = stream.pieces[brace]
+    signature = None if piece.copy else signature_at(piece)
+    if signature is not None:
+        name, regs = signature.name, _regs_parameter(signature)
+    else:
+        made = _made_by_macro(stream, first, brace) if piece.copy else None
+        if made is None:
+            return None
+        name, regs = made
+    start, end = _outermost(stream.pieces[first], locator), _outermost(stream.pieces[last], locator)
+    span = locator.files[stream.path].span(start[0], end[1])
+    return Body(name, stream, first, brace, last, signature, regs, span)
+
+
+def _outermost(piece: Piece, locator: Locator) -> tuple[int, int]:
+    """The bytes of the file in which a piece, or the macro use it comes from, is written."""
+    start, end, copy = piece.start, piece.end, piece.copy
+    while copy:
+        use = locator.copies[copy]
+        start, end, copy = use.start, use.end, use.parent
+    return start, end
+
+
+def _regs_parameter(signature: Signature) -> str | None:
+    return next((name for name, kind in signature.parameters if _REGS.fullmatch(kind)), None)
+
+
+def _made_by_macro(stream: Stream, first: int, brace: int) -> tuple[str, str | None] | None:
+    """Name and pt_regs parameter of a function whose body stands in a macro, read from its declaration's
+    tokens.
+    """
+    groups = [i for i in range(first, brace)
+              if stream.text(i) == "(" and stream.parent[i] == stream.parent[brace] and i > first
+              and stream.pieces[i - 1].kind is Kind.NAME]
+    if not groups or any(stream.text(i) == "=" for i in range(first, brace)
+                         if stream.parent[i] == stream.parent[brace]):
+        return None
+    for group in groups:
+        for i in range(group, stream.partner.get(group, group)):
+            named = stream.text(i) == "pt_regs" and stream.text(i + 1) == "*"
+            if named and stream.pieces[i + 2].kind is Kind.NAME:
+                return stream.text(group - 1), stream.text(i + 2)
+    return stream.text(groups[-1] - 1), None
+
+
+def _initialised(stream: Stream, first: int, last: int,
+                 initialised_at: Callable[[Piece], Initialised | None]) -> str | None:
+    """The variable that a declaration initialises: the compiler's word, or the name in front of the `=`."""
+    equals = next((i for i in range(first, last) if stream.text(i) == "="
+                   and stream.parent[i] == stream.parent[last]),
+                  None)
+    if equals is None:
+        return None
+    brace = stream.pieces[equals + 1]
+    found = initialised_at(brace) if brace.text == "{" and not brace.copy else None
+    if found is not None:
+        return found.variable
+    at = equals - 1
+    while at > first and stream.text(at) in ("]", ")"):
+        at = stream.partner.get(at, first) - 1
+    return stream.text(at) if at >= first and stream.pieces[at].kind is Kind.NAME else None
+
+
+def references(bodies: Sequence[Body], declarations: Iterable[Declaration],
+               macros: Mapping[str, Sequence[Definition]]) -> dict[str, frozenset[str]]:
+    """For each function the functions among them that it calls or takes the address of.
+
+    Directly, through the module's macros, or through a variable of the module whose initialiser names them.
+    """
+    names = {body.name: _names(body.stream, body.brace, body.last) for body in bodies}
+    through: dict[str, set[str]] = {}
+    for name, definitions in macros.items():
+        through[name] = {t.text for d in definitions for t in d.body if t.kind is Kind.NAME}
+    for declaration in declarations:
+        if declaration.variable is not None:
+            found = _names(declaration.stream, declaration.first, declaration.last) - {declaration.variable}
+            through.setdefault(declaration.variable, set()).update(found)
+    return {name: frozenset(_reached(found, through) & names.keys()) for name, found in names.items()}
+
+
+def _names(stream: Stream, first: int, last: int) -> set[str]:
+    return {stream.text(i) for i in range(first, last + 1)
+            if stream.pieces[i].kind is Kind.NAME and stream.text(i - 1) not in (".", "->")}
+
+
+def _reached(names: set[str], through: Mapping[str, Collection[str]]) -> set[str]:
+    """The names, and those that they stand for, and so on."""
+    reached: set[str] = set()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        if name not in reached:
+            reached.add(name)
+            pending += through.get(name, ())
+    return reached
+
+
+def check_regs(body: Body, uses: Sequence[Use], locator: Locator, log: Log) -> None:
+    """Complain where the name that the uses read registers through means something else than the
+    parameter.
+    """
+    name = body.regs
+    if not uses or name is None:
+        return
+    stream = body.stream
+    for index in range(body.brace, body.last):
+        if stream.text(index) == name and _changes(stream, index):
+            piece = stream.pieces[index]
+            log.error("regs-changed", f"{name} does not stay the probe's registers in {body.name}()",
+                      locator.span(piece), notes=locator.notes(piece.copy),
+                      fix=f"leave the parameter {name} alone and give the other value another name")
+    for use in uses:
+        copy = use.copy
+        while copy:
+            if name in (locator.copies[copy].carrier.parameters or ()):
+                log.error("regs-hidden",
+                          f"{name} is a parameter of the macro {locator.copies[copy].carrier.name}",
+                          use.span, notes=locator.notes(copy), fix="give the macro's parameter another name")
+            copy = locator.copies[copy].parent
+
+
+def _changes(stream: Stream, index: int) -> bool:
+    """Whether the name at index is assigned, declared anew, or has its address taken."""
+    before, after = stream.text(index - 1), stream.text(index + 1)
+    if before in (".", "->"):
+        return False
+    if after in _ASSIGNMENTS or before in ("++", "--"):
+        return True
+    if before == "&":
+        return stream.text(index - 2) in _BEFORE_OPERAND
+    declared = index - 1
+    while stream.text(declared) in ("*", "const", "volatile", "restrict"):
+        declared -= 1
+    around = stream.parent[index]
+    prototype = stream.text(around) == "(" and after in (",", ")")
+    member = stream.text(around) == "{" and {stream.text(around - 1), stream.text(around - 2)} & {"struct",
+                                                                                                  "union"}
+    typed = stream.pieces[declared].kind is Kind.NAME and stream.text(declared) not in _OPERATORS
+    return typed and not prototype and not member
