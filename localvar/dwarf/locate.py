@@ -15,11 +15,11 @@ from localvar.dwarf.expression import Context, Unreadable, evaluate, evaluate_va
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.loclists import expressions_at
 from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, name_of, origin, own_function
-from localvar.dwarf.types import declared, type_of
+from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
 from localvar.model import fold
 from localvar.model.ctype import CType, size_of
-from localvar.model.expr import Entry, Expr, Reg, contains
+from localvar.model.expr import Address, Entry, Expr, Reg, contains
 from localvar.model.location import Absent, Constant, EntryValue, Location, Memory, Register, Value, absent
 from localvar.model.plan import Variable, VariableKind
 from localvar.model.site import ScopeRef, Site
@@ -49,41 +49,43 @@ class Locator:
         chain = self.chain(site.scope)
         seen: set[str] = set()
         found = []
-        for die in self._own_variables(chain):
+        for die, scope in self._visible(chain, site.outer):
             name = name_of(die)
             if name and name not in seen:
                 seen.add(name)
-                found.append(self._variable(die, name, chain, site.pc))
+                found.append(self._variable(die, name, scope, chain, site.pc))
         return found
 
     def variable(self, site: Site, name: str) -> Variable | None:
         """The variable that a name means at a site: own function first, then file scope; None where there is none."""
         chain = self.chain(site.scope)
-        for die in self._own_variables(chain):
+        for die, scope in self._visible(chain, site.outer):
             if name_of(die) == name:
-                return self._variable(die, name, chain, site.pc)
+                return self._variable(die, name, scope, chain, site.pc)
         unit = chain[-1].unit
         for entry in unit.top_level:
             if entry[1].tag == c.DW_TAG_variable:
                 die = Die(unit, entry)
                 if name_of(die) == name and c.DW_AT_location in die:
-                    return self._variable(die, name, chain, site.pc)
+                    return self._variable(die, name, line_table(unit).name, chain, site.pc)
         return None
 
-    def _own_variables(self, chain: Chain) -> Iterator[Die]:
-        """Variable DIEs of the scopes up to and with the innermost function; its caller's names are not visible."""
-        function = own_function(chain)
-        for scope in chain:
+    def _visible(self, chain: Chain, outer: bool) -> Iterator[tuple[Die, str]]:
+        """Variable DIEs with the name of their function: those of the scopes up to and with the innermost function (C
+        does not see its caller's names), of the functions around it too where outer."""
+        for index, scope in enumerate(chain):
+            function = own_function(chain[index:])
+            name = name_of(function) or "?"
             concrete = [die for die in scope.children() if die.tag in VARIABLE_TAGS]
-            yield from concrete
-            yield from _left_out(scope, concrete)
-            if scope is function:
+            for die in (*concrete, *_left_out(scope, concrete)):
+                yield die, name
+            if scope is function and not outer:
                 return
 
-    def _variable(self, die: Die, name: str, chain: Chain, pc: int) -> Variable:
+    def _variable(self, die: Die, name: str, scope: str, chain: Chain, pc: int) -> Variable:
         location, words = self.location(die, chain, pc)
-        return Variable(name, _kind(die, location), type_of(_typed(die)), _scope_name(die, chain), location, words,
-                        die.key, declared(origin(die)))
+        return Variable(name, _kind(die, location), type_of(_typed(die)), scope, location, words, die.key,
+                        declared(origin(die)))
 
     # -- locations ------------------------------------------------------------------------------------------------
 
@@ -176,8 +178,6 @@ def _rank(location: Location) -> int:
 def _kind(die: Die, location: Location) -> VariableKind:
     if die.tag == c.DW_TAG_formal_parameter:
         return VariableKind.PARAMETER
-    from localvar.model.expr import Address
-
     static = isinstance(location, Memory) and isinstance(location.address, Address)
     return VariableKind.STATIC if static or origin(die).flag(c.DW_AT_external) else VariableKind.LOCAL
 
@@ -185,10 +185,6 @@ def _kind(die: Die, location: Location) -> VariableKind:
 def _typed(die: Die) -> Die:
     """The DIE that states the type: a concrete instance of a variable-length array states its own."""
     return attribute_of(die, c.DW_AT_type) or die
-
-
-def _scope_name(die: Die, chain: Chain) -> str:
-    return name_of(own_function(chain)) or "?"
 
 
 def _left_out(scope: Die, concrete: list[Die]) -> Iterator[Die]:

@@ -23,24 +23,29 @@ INLINE_STRING_LIMIT = 4
 """gcc writes a name of fewer bytes than an offset has as DW_FORM_string (dwarf2out.c, find_string_form)."""
 
 
-def dies_named(info: DebugInfo, name: str, tags: Collection[int]) -> list[Die]:
-    """All DIEs of one of the tags whose DW_AT_name is exactly name, in section order."""
+def dies_named(info: DebugInfo, name: str, tags: Collection[int], *, limit: int = 1 << 30,
+               skip_declarations: bool = False) -> list[Die]:
+    """DIEs of one of the tags whose DW_AT_name is exactly name, in section order, no more than limit."""
     text = name.encode() + b"\0"
     found: dict[int, Die] = {}
     offsets = list(info.elf.contents(".debug_str").search(re.compile(re.escape(text))))
     for offset in offsets:
         needle = re.compile(re.escape(offset.to_bytes(4, "little")))
-        _collect(info, needle, name, tags, found)
+        _collect(info, needle, name, tags, found, limit, skip_declarations)
     if len(text) <= INLINE_STRING_LIMIT or not offsets:
-        _collect(info, re.compile(re.escape(text)), name, tags, found)
+        _collect(info, re.compile(re.escape(text)), name, tags, found, limit, skip_declarations)
     if info.elf.section(".debug_str_offsets") is not None:
         for die in _indexed(info, offsets, name, tags):
-            found[die.key] = die
-    return [found[key] for key in sorted(found)]
+            if not (skip_declarations and die.flag(c.DW_AT_declaration)):
+                found[die.key] = die
+    return [found[key] for key in sorted(found)][:limit]
 
 
-def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collection[int], found: dict[int, Die]) -> None:
+def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collection[int], found: dict[int, Die],
+             limit: int, skip_declarations: bool) -> None:
     for position in info.contents.search(needle):
+        if len(found) >= limit:
+            return
         unit = info.unit_at(position)
         if not _may_be_name(unit, position - unit.offset, tags):
             continue
@@ -48,7 +53,7 @@ def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collec
         if not path or path[-1][1].tag not in tags:
             continue
         die = Die(unit, path[-1])
-        if die.string(c.DW_AT_name) == name:
+        if die.string(c.DW_AT_name) == name and not (skip_declarations and die.flag(c.DW_AT_declaration)):
             found[die.key] = die
 
 

@@ -33,7 +33,11 @@ def parse_type(text: str, names: TypeNames) -> CType | None:
     if match is None:
         return None
     base, stars = match.groups()
-    found = _base(base.split(), names)
+    words = base.split()
+    found = _base(words, names)
+    for qualifier in (Qualifier.CONST, Qualifier.VOLATILE):
+        if found is not None and qualifier.value in words:
+            found = _qualified(qualifier, found)
     for _ in range(stars.count("*")):
         if found is None:
             return None
@@ -43,6 +47,10 @@ def parse_type(text: str, names: TypeNames) -> CType | None:
 
 def _pointer(target: CType) -> Pointer:
     return Pointer(-2, 8, lambda: target)
+
+
+def _qualified(qualifier: Qualifier, target: CType) -> Qualified:
+    return Qualified(-2, qualifier, lambda: target)
 
 
 def _base(words: list[str], names: TypeNames) -> CType | None:

@@ -13,16 +13,15 @@ from localvar.dwarf.scope import (
 )
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die
-from localvar.model.location import Reason
 from localvar.model.site import Site, SiteKind
 from localvar.probe.coordinate import (
     AbsoluteAddress, AllLines, ByteOffset, Coordinate, Function, Lines, RelativeLine, Statement, Variant,
 )
-from localvar.probe.functions import all_instances, close_names, function_file, glob_names, matching_functions
+from localvar.probe.functions import all_instances, close_names, function_file, matching_functions
 from localvar.probe.names import is_glob
 from localvar.probe.probeable import Probeable, instruction_starts
 from localvar.probe.sites import make_site
-from localvar.probe.statements import line_starts, lines_with_code
+from localvar.probe.statements import line_starts
 
 
 class Resolver:
@@ -107,8 +106,8 @@ class Resolver:
         symbols = self.info.elf.symbols_at(instance.entry)
         return not instance.inlined and any(s.name.split(".")[1:2] in (["part"], ["cold"]) for s in symbols)
 
-    def _site(self, chain: Chain, pc: int, kind: SiteKind = SiteKind.INSTRUCTION) -> Site:
-        return make_site(self.info, chain, pc, self.probeable, kind)
+    def _site(self, chain: Chain, pc: int, kind: SiteKind = SiteKind.INSTRUCTION, outer: bool = False) -> Site:
+        return make_site(self.info, chain, pc, self.probeable, kind, outer)
 
     # -- labels ---------------------------------------------------------------------------------------------------
 
@@ -156,7 +155,7 @@ class Resolver:
                 raise source_failure("outside-function", f"offset {offset:#x} is outside function '{target.name}' "
                                      f"({size:#x} bytes)", span)
             self._check_boundary(instance, pc, span)
-            yield self._site(chain_at(function, pc), pc)
+            yield self._site(chain_at(function, pc), pc, outer=True)
 
     def _check_boundary(self, instance: Instance, pc: int, span: Span | None) -> None:
         """Refuse an address that is not where an instruction begins: a breakpoint there would corrupt the code."""
@@ -214,6 +213,22 @@ class Resolver:
         notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
         return source_failure("no-such-line", f"function '{target.name}' has no code at line {asked}", span, notes=notes)
 
+    def statements(self, site: Site) -> list[Site]:
+        """Sites at the statement addresses of the function instance (body, clone or inlined copy) that holds a site."""
+        chain = tuple(self.info.die(offset) for offset in site.scope.dies)
+        own = own_function(chain)
+        instance = next((i for i in all_instances([origin(own)]) if i.chain[0] == own), None)
+        if instance is None:
+            return []
+        addresses = {row.address for row in line_table(own.unit).rows if row.is_stmt and not row.end_sequence
+                     and any(low <= row.address < high for low, high in instance.ranges)}
+        found = []
+        for pc in sorted(addresses, key=lambda address: abs(address - site.pc)):
+            inner = chain_at(chain[-1], pc)
+            if own_function(inner) == own:
+                found.append(self._site(inner, pc))
+        return found
+
     # -- addresses ------------------------------------------------------------------------------------------------
 
     def _at_address(self, address: int, span: Span | None) -> Site:
@@ -222,7 +237,7 @@ class Resolver:
         if function is None:
             raise source_failure("no-debug-info", f"no function in debug info holds address {address:#x}", span)
         chain = chain_at(function, address)
-        site = self._site(chain, address)
+        site = self._site(chain, address, outer=True)
         for instance in all_instances([function]):
             if any(low <= address < high for low, high in instance.ranges) and not instance.inlined:
                 self._check_boundary(instance, address, span)
@@ -264,5 +279,3 @@ def _narrow(chain: Chain, pc: int) -> Chain:
         scopes.pop(0)
     return tuple(scopes)
 
-
-__all__ = ["Resolver", "Reason", "glob_names", "line_table", "lines_with_code"]

@@ -12,7 +12,8 @@ from localvar.model.site import ScopeRef, Site, SiteKind
 from localvar.probe.probeable import Probeable
 
 
-def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind: SiteKind = SiteKind.INSTRUCTION) -> Site:
+def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind: SiteKind = SiteKind.INSTRUCTION,
+              outer: bool = False) -> Site:
     """The site at pc in the scopes of chain (innermost first).  Raises DwarfError on damage."""
     function = chain[-1]
     ranges = die_ranges(function)
@@ -21,14 +22,13 @@ def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind
     base = symbol.value if symbol else start
     row = line_table(function.unit).row_at(pc)
     section, offset = info.elf.split(pc)
-    site = Site(
+    return Site(
         kind=kind, pc=pc, symbol=symbol.name if symbol else f"{start:#x}", offset=pc - base, module=info.module,
         section=section, section_offset=offset, function=name_of(own_function(chain)) or "?",
         file=line_table(function.unit).file(row.file) if row else None, line=row.line if row else 0,
         inlined=inlined_names(chain), scope=ScopeRef(tuple(die.key for die in chain)), entry=entry_of(function, ranges),
-        why_not=probeable.why_not(pc, base),
+        outer=outer, why_not=probeable.why_not(pc, base),
     )
-    return site
 
 
 def best_symbol(elf: Elf, address: int, name: str | None) -> Symbol | None:

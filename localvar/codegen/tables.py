@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Site tables, probe and module structures, as include/localvar/runtime.h declares them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from localvar.model.plan import PlannedProbe, ReadPlan
+from localvar.model.site import Site, SiteKind
+
+
+@dataclass(frozen=True)
+class KernelIdentity:
+    """The kernel an expansion is for: release, build-id and its link-time address, link-time address of init_task."""
+
+    release: str
+    build_id: bytes
+    build_id_address: int
+    anchor_address: int
+
+
+def c_string(text: str | bytes) -> str:
+    """A C string literal; everything but plain printable characters in octal, so that nothing can end it early."""
+    data = text.encode() if isinstance(text, str) else text
+    plain = b'"\\?'
+    return '"' + "".join(chr(b) if 0x20 <= b < 0x7F and b not in plain else f"\\{b:03o}" for b in data) + '"'
+
+
+def kernel_table(kernel: KernelIdentity) -> str:
+    """The definition of localvar_kernel."""
+    return (
+        "static const struct localvar_kernel localvar_kernel = {\n"
+        f"\t.release = {c_string(kernel.release)},\n"
+        f"\t.build_id = {c_string(kernel.build_id)},\n"
+        f"\t.build_id_size = {len(kernel.build_id)},\n"
+        f"\t.build_id_address = {kernel.build_id_address:#x},\n"
+        f"\t.anchor_address = {kernel.anchor_address:#x},\n"
+        "};\n"
+    )
+
+
+def site_initialiser(site: Site, variant: int) -> str:
+    """One element of a site table."""
+    fields = [f".address = {site.pc:#x}", f".name = {c_string(site.name)}"]
+    if site.kind is SiteKind.RETURN:
+        fields.append(".kind = LOCALVAR_RETURN")
+    fields.append(f".variant = {variant}")
+    return "{ " + ", ".join(fields) + " }"
+
+
+def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, int]) -> str:
+    """What LOCALVAR_PROBE becomes: the definition of HANDLER_probe, without the semicolon that the user wrote."""
+    handler = probe.declaration.handlers[0].function
+    sites = "".join(f"\t\t{site_initialiser(plan.sites[i], variants.get(i, 0))},\n" for i in probe.sites)
+    return (
+        f"static struct localvar_probe {handler}_probe = {{\n"
+        f"\t.name = {c_string(handler)}, .handler = {handler},\n"
+        f"\t.sites = (struct localvar_site[]) {{\n{sites}\t}},\n"
+        f"\t.nr_sites = {len(probe.sites)}, .kernel = &localvar_kernel,\n"
+        "}"
+    )
+
+
+def place_definition(name: str, site: Site, variant: int) -> str:
+    """The place that a PROBE_LOCATION refers to."""
+    return (
+        f"static struct localvar_place {name} = {{\n"
+        f"\t.self = &{name},\n"
+        f"\t.site = {site_initialiser(site, variant)},\n"
+        "};\n"
+    )
+
+
+def module_definition(unit: str, probes: list[str], begin: str | None, end: str | None, others: list[str],
+                      static: bool) -> str:
+    """The struct localvar_module of a file: its probes and hooks, and in the file with LOCALVAR_MODULE() the others."""
+    fields = ["\t.kernel = &localvar_kernel,\n"]
+    if probes:
+        listed = ", ".join(f"&{name}" for name in probes)
+        fields.append(f"\t.probes = (struct localvar_probe *[]) {{ {listed} }}, .nr_probes = {len(probes)},\n")
+    if begin:
+        fields.append(f"\t.begin = {begin},\n")
+    if end:
+        fields.append(f"\t.end = {end},\n")
+    if others:
+        listed = ", ".join(f"&{name}" for name in others)
+        fields.append(f"\t.others = (struct localvar_module *[]) {{ {listed} }}, .nr_others = {len(others)},\n")
+    return f"{'static ' if static else ''}struct localvar_module {unit} = {{\n{''.join(fields)}}};\n"
+
+
+def module_init(unit: str) -> str:
+    """The module's init and exit functions; the semicolon behind the last macro is the user's."""
+    return (
+        "static int __init localvar_init(void)\n{\n"
+        f"\treturn localvar_register_module(&{unit});\n}}\n\n"
+        "static void __exit localvar_exit(void)\n{\n"
+        f"\tlocalvar_unregister_module(&{unit});\n}}\n\n"
+        "module_init(localvar_init);\nmodule_exit(localvar_exit)"
+    )

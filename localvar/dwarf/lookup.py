@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Types by name: the definition that debug info has for a typedef or a tag."""
+
+from __future__ import annotations
+
+from localvar.dwarf import constants as c
+from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.names import dies_named
+from localvar.dwarf.types import type_at
+from localvar.model.ctype import CType
+
+_TAGS = {"struct": c.DW_TAG_structure_type, "union": c.DW_TAG_union_type, "enum": c.DW_TAG_enumeration_type}
+
+
+class TypeLookup:
+    """Finds named types in one file's debug info; each name is searched once."""
+
+    def __init__(self, info: DebugInfo) -> None:
+        self._info = info
+        self._found: dict[tuple[str, str], CType | None] = {}
+
+    def typedef(self, name: str) -> CType | None:
+        """The typedef of that name; None where there is none."""
+        return self._find("typedef", name, c.DW_TAG_typedef)
+
+    def tagged(self, kind: str, name: str) -> CType | None:
+        """The definition of `struct`, `union` or `enum` name; None where there is none."""
+        return self._find(kind, name, _TAGS[kind])
+
+    def _find(self, kind: str, name: str, tag: int) -> CType | None:
+        if (kind, name) not in self._found:
+            dies = dies_named(self._info, name, {tag}, limit=1, skip_declarations=True)
+            self._found[kind, name] = type_at(dies[0]) if dies else None
+        return self._found[kind, name]

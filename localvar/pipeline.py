@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The pipeline: handler.c to expanded C, in six stages.  A newcomer who reads this knows the program.
+
+    scan -> resolve -> locate -> plan -> generate -> render
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from localvar.codegen.accessors import make_accessors
+from localvar.codegen.render import Output, render
+from localvar.codegen.tables import KernelIdentity
+from localvar.diagnostics import Failure, Log
+from localvar.kernel import Kernel
+from localvar.model.plan import Read, ReadPlan
+from localvar.model.site import Site
+from localvar.model.source import ProbeDeclaration, ProbeSource
+from localvar.plan.bind import Binder
+from localvar.plan.read import plan_read
+from localvar.model.path import Path
+from localvar.source.scan import scan
+from localvar.types.supply import supply
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to expand: its path, the compiler's flags and working directory, how the result is named."""
+
+    path: str
+    flags: tuple[str, ...]
+    directory: str
+    line_name: str
+    own: str
+    units: tuple[str, ...]
+    verbose: bool = False
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The expanded text, the plan it was made from, and the files it depends on."""
+
+    text: bytes
+    plan: ReadPlan
+    dependencies: tuple[str, ...]
+
+
+def expand(job: Job, kernel: Kernel, log: Log) -> Expansion:
+    """Expand one handler file.  Raises Failure with everything that log collected where there is an error."""
+    source = scan(job.path, job.flags, directory=job.directory, log=log)  # scan
+    log.check()
+    probes = resolve(source, kernel, log)  # resolve
+    log.check()
+    binder = Binder(source, probes, kernel.locator, kernel.names, kernel.arch, kernel.nearest, log, job.verbose)
+    plan = binder.plan()  # locate and plan
+    log.check()
+    accessors = make_accessors(plan, kernel.arch, log)  # generate
+    supplies = supply(plan, source, job.flags, kernel.names, log)
+    log.check()
+    output = Output(job.line_name, job.own, job.units, supplies.includes, supplies.definitions)
+    text = render(source, plan, accessors, _identity(kernel), output)  # render
+    return Expansion(text, plan, (*source.dependencies, kernel.path))
+
+
+def resolve(source: ProbeSource, kernel: Kernel, log: Log) -> list[tuple[ProbeDeclaration, list[Site]]]:
+    """Each probe declaration with the sites its coordinates name; errors go to log."""
+    found = []
+    for declaration in source.probes:
+        sites: list[Site] = []
+        for coordinate in declaration.coordinates:
+            try:
+                sites += kernel.sites(coordinate.text, coordinate.span, source.aliases)
+            except Failure as failure:
+                for diagnostic in failure.diagnostics:
+                    log.add(diagnostic)
+        found.append((declaration, list(dict.fromkeys(sites))))
+    return found
+
+
+def list_variables(coordinate: str, kernel: Kernel) -> list[tuple[Site, list[Read]]]:
+    """What can be read at a coordinate: the reads that expand would compile."""
+    sites: Sequence[Site] = kernel.sites(coordinate)
+    return [(site, [plan_read(site, variable, Path(variable.name), kernel.arch)
+                    for variable in kernel.locator.variables(site)]) for site in sites]
+
+
+def _identity(kernel: Kernel) -> KernelIdentity:
+    address, build_id = kernel.build_id_place
+    return KernelIdentity(kernel.release, build_id, address, kernel.anchor_address)
