@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
 import time
+from pathlib import Path
 from typing import Any, TextIO
 
 import gdb  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 from .gdb_values import registers, snapshot
+
+#: By module: section name and where it was loaded.
+Sections = dict[str, dict[str, int]]
 
 #: `which` of ioprio_get(2) that no kernel knows: the guest's knock fails, which tells it that we are here.
 _ANSWER = 99
@@ -30,13 +35,17 @@ def main(config_path: str) -> None:
         config = json.load(file)
     for setting in ("pagination off", "confirm off", "print frame-arguments none", "remotetimeout 60"):
         gdb.execute(f"set {setting}")
-    with open(config["output"], "w") as output:
+    folder = Path(config["folder"])
+    with open(folder / "output", "w") as output:
         try:
-            connect(config["socket"])
+            connect(folder / "socket")
             hardware_breakpoint(config["knock"])
-            gdb.execute("continue", to_string=True)
+            places = sections(folder / "console")
+            for module, debug_file in config["modules"].items():
+                add_symbols(debug_file, places[module], folder / module)
+            watched = [Watched(one, address(one, places)) for one in config["watch"]]
             answer(config["pt_regs"], config["first_argument"])
-            reason = observe([Watched(w) for w in config["watch"]], output)
+            reason = observe(watched, output)
             for breakpoint in gdb.breakpoints():
                 breakpoint.delete()
             gdb.execute("detach", to_string=True)
@@ -45,7 +54,7 @@ def main(config_path: str) -> None:
         write(output, {"end": reason})
 
 
-def connect(socket: str) -> None:
+def connect(socket: Path) -> None:
     """Connect to qemu, which may not listen yet."""
     deadline = time.monotonic() + 30
     while True:
@@ -56,6 +65,37 @@ def connect(socket: str) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+def sections(console: Path) -> Sections:
+    """Let the guest knock until it has said on the console where the sections of its modules are; return them."""
+    while True:
+        gdb.execute("continue", to_string=True)
+        lines = [line.split() for line in console.read_text(errors="replace").splitlines()]
+        if ["@sections", "done"] in lines:
+            break
+    places: Sections = {}
+    for line in lines:
+        match line:
+            case ["@section", module, section, start]:
+                places.setdefault(module, {})[section] = int(start, 16)
+    return places
+
+
+def add_symbols(debug_file: str, places: dict[str, int], copy: Path) -> None:
+    """Load the symbols of a module of which the sections are at `places`, from a copy that says so itself.
+
+    With "add-symbol-file -s" gdb 13 puts the functions of every section, in DWARF, behind the start of .text.
+    """
+    addresses = [f"--change-section-address={section}={start:#x}" for section, start in places.items()]
+    subprocess.run(["objcopy", *addresses, debug_file, copy], check=True, stderr=subprocess.DEVNULL)
+    gdb.execute(f"add-symbol-file {copy}", to_string=True)
+
+
+def address(watch: dict[str, Any], places: Sections) -> int:
+    """The running kernel's address of a watch."""
+    start = places[watch["module"]][watch["section"]] if watch["module"] else 0
+    return start + int(watch["address"])
 
 
 def hardware_breakpoint(address: int) -> Any:
@@ -71,12 +111,13 @@ def answer(register: str, offset: int) -> None:
 class Watched:
     """One address being watched."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: dict[str, Any], address: int) -> None:
         self.config = config
+        self.address = address
         self.hits = 0
-        self.patched = patched_address(config["address"])
+        self.patched = patched_address(address)
         self.code = memory(self.patched, 1)
-        self.breakpoint = hardware_breakpoint(config["address"])
+        self.breakpoint = hardware_breakpoint(address)
 
     def counts(self) -> bool:
         """Whether the stop here counts: code that is not what it was before the modules came has a probe in it."""
@@ -97,7 +138,7 @@ def memory(address: int, size: int) -> bytes:
 
 def observe(watched: list[Watched], output: TextIO) -> str:
     """Write the stops at `watched` down until the guest knocks or every limit is reached; return which it was."""
-    by_address = {w.config["address"]: w for w in watched}
+    by_address = {w.address: w for w in watched}
     left = set(by_address)
     while left:
         go_on(left)

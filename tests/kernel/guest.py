@@ -62,7 +62,6 @@ collect() {{  # SECTION FILE-OR-FOLDER
 }}
 
 {steps}
-collect dmesg.tainted /proc/sys/kernel/tainted
 mkdir -p /vm/out/section
 dmesg > /vm/out/section/dmesg
 send

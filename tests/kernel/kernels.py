@@ -108,6 +108,11 @@ class InstalledKernel:
                 return [self.modules / ko for ko in [*reversed(dependencies.split()), path]]
         raise LookupError(f"kernel {self.release} has no module {name} ({self.modules}/modules.dep)")
 
+    def module_debug_file(self, name: str) -> Path:
+        """The file with the DWARF of the kernel's own module `name`: ET_REL, to be relocated."""
+        relative = self.module_files(name)[-1].relative_to(self.modules)
+        return self.module_debug / relative.with_name(relative.name.split(".ko")[0] + ".ko")
+
 
 @dataclass(frozen=True)
 class MissingKernel:

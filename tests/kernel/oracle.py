@@ -26,7 +26,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -40,6 +40,15 @@ from .vm import VirtualMachine, VmResult
 #: By architecture: the register that points to the struct pt_regs of a system call at the entry of its function, and
 #: the offset of the first argument in it (arch/*/include/asm/ptrace.h: `di`, `regs[0]`).
 _SYSCALL_ARGUMENT = {"x86_64": ("rdi", 112), "aarch64": ("x0", 0)}
+#: Where the modules of the kernel itself have been loaded, on the console: gdb reads it there.
+_PRINT_SECTIONS = """
+for module in {modules}; do
+	for file in /sys/module/$module/sections/.*; do
+		[ ! -f $file ] || echo "@section $module ${{file##*/}} $(cat $file)"
+	done
+done > /dev/console
+echo "@sections done" > /dev/console
+"""
 _KNOCK_UNTIL_ANSWERED = """
 tries=600
 while ionice -p 1 > /dev/null 2>&1; do
@@ -58,7 +67,8 @@ class OracleError(AssertionError):
 class Watch:
     """An address to stop at and C expressions to evaluate there.
 
-    `location` is an address (link time) or ``symbol`` or ``symbol+0x1c`` with a symbol that is defined once.
+    `location` is an address (link time) or ``symbol`` or ``symbol+0x1c`` with a symbol that is defined once;
+    ``module:symbol+0x1c`` in a module that is among the machine's `kernel_modules`.
     """
 
     location: int | str
@@ -143,16 +153,13 @@ def run_with_oracle(machine: VirtualMachine, watch: Sequence[Watch]) -> tuple[Vm
     """
     if machine.smp != 1:
         raise ValueError(f"the oracle needs a machine with one processor, not {machine.smp}")
-    addresses = [resolve(machine.kernel, w.location) for w in watch]
-    if len(set(addresses)) != len(addresses):
-        raise ValueError("two watches of one address")
     # A Unix socket's name must be short, so a folder of our own in /tmp.
     with TemporaryDirectory(prefix="gdb-", dir="/tmp") as name, ThreadPoolExecutor(1) as pool:
         folder = Path(name)
-        (folder / "config").write_text(json.dumps(_config(machine.kernel, folder, watch, addresses)))
-        observed = machine.with_gdb(
-            folder / "socket", [Step("knock", _KNOCK_UNTIL_ANSWERED)], [Step("knock again", _KNOCK)]
-        )
+        (folder / "config").write_text(json.dumps(_config(machine, folder, watch)))
+        sections = _PRINT_SECTIONS.format(modules=" ".join(machine.kernel_modules))
+        before = [Step("sections", sections), Step("knock", _KNOCK_UNTIL_ANSWERED)]
+        observed = machine.with_gdb(folder, before, [Step("knock again", _KNOCK)])
         gdb = pool.submit(_run_gdb, machine.kernel, folder, machine.timeout)
         result = observed.run(check=False)
         said = gdb.result()
@@ -170,49 +177,65 @@ def paired(records: Sequence[TraceRecord], stops: Sequence[Stop]) -> list[tuple[
     return list(zip(records, stops, strict=False))
 
 
-def resolve(kernel: InstalledKernel, location: int | str) -> int:
-    """The link-time address of ``symbol+0x1c``; ValueError where the vmlinux has no such symbol, or several."""
+@dataclass(frozen=True)
+class Place:
+    """An address: in vmlinux (`module` is None), or behind the start of a section of a module of the kernel."""
+
+    address: int
+    module: str | None = None
+    section: str | None = None
+
+
+def resolve(kernel: InstalledKernel, location: int | str) -> Place:
+    """Where ``symbol+0x1c`` or ``module:symbol+0x1c`` is; ValueError unless there is exactly one such symbol."""
     if isinstance(location, int):
-        return location
-    symbol, _, offset = location.partition("+")
-    found = _symbols(kernel.vmlinux).get(symbol, [])
+        return Place(location)
+    before, colon, after = location.rpartition(":")
+    symbol, _, offset = after.partition("+")
+    elf = kernel.module_debug_file(before) if colon else kernel.vmlinux
+    found = _symbols(elf).get(symbol, [])
     if len(found) != 1:
-        raise ValueError(
-            f"{symbol} is defined {len(found)} times in {kernel.vmlinux}: {[hex(a) for a in found]}"
-        )
-    return found[0] + int(offset or "0", 0)
+        raise ValueError(f"{symbol} is defined {len(found)} times in {elf}: {found}")
+    section, address = found[0]
+    address += int(offset or "0", 0)
+    return Place(address, before, section) if colon else Place(address)
 
 
 @functools.cache
-def _symbols(vmlinux: Path) -> dict[str, list[int]]:
-    listing = subprocess.run(["nm", vmlinux], check=True, capture_output=True, text=True, timeout=60).stdout
-    symbols: dict[str, list[int]] = {}
+def _symbols(elf: Path) -> dict[str, list[tuple[str, int]]]:
+    """Section and value of the symbols that `elf` defines, by name."""
+    listing = subprocess.run(
+        ["objdump", "-t", elf], check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+    symbols: dict[str, list[tuple[str, int]]] = {}
     for line in listing.splitlines():
-        address, _, name = line.partition(" ")
-        symbols.setdefault(name[2:], []).append(int(address, 16))
+        # "ffffffff8134cc50 g     F .text<TAB>000000000000030c vfs_read"
+        left, tab, right = line.partition("\t")
+        words = left.split()
+        if tab and words[-1] != "*UND*":
+            symbols.setdefault(right.split()[-1], []).append((words[-1], int(words[0], 16)))
     return symbols
 
 
-def _config(
-    kernel: InstalledKernel, folder: Path, watch: Sequence[Watch], addresses: Sequence[int]
-) -> dict[str, Any]:
+def _config(machine: VirtualMachine, folder: Path, watch: Sequence[Watch]) -> dict[str, Any]:
+    """What gdb_script.py is to do."""
+    kernel = machine.kernel
+    places = [resolve(kernel, one.location) for one in watch]
+    if len(set(places)) != len(places):
+        raise ValueError("two watches of one address")
+    modules = {place.module for place in places if place.module}
+    if unknown := modules.difference(machine.kernel_modules):
+        raise ValueError(f"{', '.join(unknown)}: watched, but not among the machine's kernel_modules")
     register, offset = _SYSCALL_ARGUMENT[kernel.arch]
     return {
-        "socket": str(folder / "socket"),
-        "output": str(folder / "output"),
-        "knock": resolve(kernel, f"{kernel.machine.syscall_prefix}ioprio_get"),
+        "folder": str(folder),
+        "knock": resolve(kernel, f"{kernel.machine.syscall_prefix}ioprio_get").address,
         "pt_regs": register,
         "first_argument": offset,
+        "modules": {module: str(kernel.module_debug_file(module)) for module in sorted(modules)},
         "watch": [
-            {
-                "index": index,
-                "address": address,
-                "expressions": list(one.expressions),
-                "scopes": one.scopes,
-                "probed": one.probed,
-                "limit": one.limit,
-            }
-            for index, (one, address) in enumerate(zip(watch, addresses, strict=True))
+            asdict(place) | asdict(one) | {"index": index}
+            for index, (one, place) in enumerate(zip(watch, places, strict=True))
         ],
     }
 

@@ -65,7 +65,7 @@ class VmResult:
         return trace.parse(self.sections[section], all_kept=all_kept)
 
     def counters(self, module: str) -> dict[str, str]:
-        """The files below /sys/kernel/debug/`module`: path below it, stripped text."""
+        """The files of `module` in debugfs, below /sys/kernel/debug/ or ../localvar/: path below it, stripped text."""
         prefix = f"debugfs/{module}/"
         return {k.removeprefix(prefix): v.strip() for k, v in self.sections.items() if k.startswith(prefix)}
 

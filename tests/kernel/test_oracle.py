@@ -74,7 +74,7 @@ def observed(kernel: InstalledKernel, modules: Modules) -> Observed:
 
 def _instructions(kernel: InstalledKernel, function: str, number: int) -> list[int]:
     """Addresses of `number` instructions of `function`, from its first on."""
-    start = oracle.resolve(kernel, function)
+    start = oracle.resolve(kernel, function).address
     listing = subprocess.run(
         ["objdump", "-d", f"--start-address={start}", f"--stop-address={start + 200}", kernel.vmlinux],
         check=True,
@@ -144,6 +144,30 @@ def test_watch_is_left_alone_after_its_limit(kernel: InstalledKernel) -> None:
     assert [stop.hit for stop in stops] == [0, 1, 2]
     assert all(stop.scopes == () and stop.values["count"].integer for stop in stops)
     assert result.step("workload").status == 0
+
+
+def test_function_of_a_module_of_the_kernel_is_watched_where_it_was_loaded(
+    kernel: InstalledKernel, modules: Modules
+) -> None:
+    found = "sites=0x$(grep ' dummy_change_carrier' /proc/kallsyms | cut -c-16)"
+    machine = VirtualMachine(
+        kernel,
+        modules=[Module(modules.build(kernel, "record_registers"), found)],
+        kernel_modules=["dummy"],
+        setup="ip link set dummy0 up",
+        workload="for on in 0 1 1 0; do echo $on > /sys/class/net/dummy0/carrier; done",
+    )
+    watch = Watch("dummy:dummy_change_carrier", ["new_carrier", "dev->name"])
+    result, stops = oracle.run_with_oracle(machine, [watch])
+    assert [stop.values["new_carrier"].integer for stop in stops] == [0, 1, 1, 0]
+    for record, stop in paired(result.records("record_registers"), stops):
+        assert dict(_words(record.text))["rdi"] == f"{stop.variable('dev').integer:x}"
+        assert stop.values["dev->name"].hex == b"dummy0".ljust(16, b"\0").hex()
+
+
+def test_watch_in_a_module_that_is_not_loaded_is_refused(kernel: InstalledKernel) -> None:
+    with pytest.raises(ValueError, match="dummy: watched, but not among"):
+        oracle.run_with_oracle(VirtualMachine(kernel), [Watch("dummy:dummy_change_carrier")])
 
 
 def test_machine_with_two_processors_is_refused(kernel: InstalledKernel) -> None:

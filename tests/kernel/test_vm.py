@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import subprocess
-import tarfile
 import time
 from pathlib import Path
 
 import pytest
 
-from . import guest
 from .build import BuildError, build_module
 from .conftest import Modules
 from .kernels import InstalledKernel
@@ -162,20 +158,3 @@ def test_build_links_several_files_into_one_module(kernel: InstalledKernel, tmp_
     )
     names = subprocess.run(["nm", ko], check=True, capture_output=True, text=True).stdout
     assert " T one" in names and " T two" in names
-
-
-def test_truncated_stream_keeps_what_came_whole_and_says_so() -> None:
-    whole, cut = _sent("./section/a", b"1"), _sent("./section/b", b"2")
-    assert guest.unpack(whole + cut) == ({"section/a": b"1", "section/b": b"2"}, None)
-    files, damage = guest.unpack(whole + cut[:-5])
-    assert files == {"section/a": b"1"}
-    assert damage == f"the last {len(cut) - 5} bytes sent are not complete"
-
-
-def _sent(path: str, data: bytes) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        info = tarfile.TarInfo(path)
-        info.size = len(data)
-        tar.addfile(info, io.BytesIO(data))
-    return gzip.compress(buffer.getvalue())

@@ -63,6 +63,8 @@ class VirtualMachine:
     timeout: float = 120
     #: A chardev where qemu's gdb stub listens, as for ``-gdb``: ``unix:PATH,server=on,wait=off``.
     gdb: str | None = None
+    #: A file where the console can be followed while the machine runs.
+    console: Path | None = None
     #: Steps right before `modules` are loaded and right after the workload (the oracle's).
     before_modules: Sequence[Step] = ()
     after_workload: Sequence[Step] = ()
@@ -73,14 +75,23 @@ class VirtualMachine:
             folder = Path(name)
             (folder / "initramfs").write_bytes(self._initramfs())
             started = time.monotonic()
-            timed_out, qemu = self._boot(folder)
-            result = self._result(folder, timed_out, time.monotonic() - started, qemu)
+            done = processes.run(self.command(folder), timeout=self.timeout)
+            result = self._result(folder, done, time.monotonic() - started)
         return result.check() if check else result
 
-    def with_gdb(self, socket: Path, before: Sequence[Step], after: Sequence[Step]) -> VirtualMachine:
-        """The same machine with qemu's gdb stub on a Unix socket, link-time addresses, and a debugger's steps."""
-        chardev = f"unix:{socket},server=on,wait=off"
-        return replace(self, gdb=chardev, nokaslr=True, before_modules=before, after_workload=after)
+    def with_gdb(self, folder: Path, before: Sequence[Step], after: Sequence[Step]) -> VirtualMachine:
+        """The same machine at link-time addresses with a debugger's steps; qemu's gdb stub listens on the Unix socket
+        ``socket`` in `folder`, the file ``console`` there can be followed.
+        """
+        chardev = f"unix:{folder}/socket,server=on,wait=off"
+        return replace(
+            self,
+            gdb=chardev,
+            console=folder / "console",
+            nokaslr=True,
+            before_modules=before,
+            after_workload=after,
+        )
 
     def command(self, folder: Path) -> list[str]:
         """The qemu command line; its files are in `folder`."""
@@ -96,13 +107,16 @@ class VirtualMachine:
         return [
             machine.qemu, *machine.qemu_args, "-smp", str(self.smp), "-m", str(self.memory),
             "-nodefaults", "-display", "none", "-no-reboot",
-            "-chardev", f"file,id=console,path={folder}/console", "-serial", "chardev:console",
+            "-chardev", f"file,id=console,path={self._console(folder)}", "-serial", "chardev:console",
             "-chardev", f"file,id=data,path={folder}/data", *machine.data_args,
             *(["-gdb", self.gdb] if self.gdb else []),
             "-kernel", str(self.kernel.vmlinuz), "-initrd", f"{folder}/initramfs",
             "-append", " ".join(filter(None, words)),
         ]
         # fmt: on
+
+    def _console(self, folder: Path) -> Path:
+        return self.console or folder / "console"
 
     def _modules(self) -> list[Module]:
         return [m if isinstance(m, Module) else Module(m) for m in self.modules]
@@ -121,6 +135,7 @@ class VirtualMachine:
         for name in (m.name for m in modules):
             actions.append(Collect(f"trace/{name}", f"/sys/kernel/tracing/instances/{name}/trace"))
             actions.append(Collect(f"debugfs/{name}", f"/sys/kernel/debug/{name}"))
+            actions.append(Collect(f"debugfs/{name}", f"/sys/kernel/debug/localvar/{name}"))
         actions += [Collect(section, path) for section, path in self.collect.items()]
         if self.unload:
             actions += [Step(f"rmmod {m.name}", f"rmmod {m.name}") for m in reversed(modules)]
@@ -156,13 +171,8 @@ class VirtualMachine:
                 archive.file(path, content, 0o755)
         return archive.finish()
 
-    def _boot(self, folder: Path) -> tuple[bool, str]:
-        """Run qemu to its end; return whether it had to be killed, and what it said itself."""
-        done = processes.run(self.command(folder), timeout=self.timeout)
-        return done.timed_out, done.output
-
-    def _result(self, folder: Path, timed_out: bool, duration: float, qemu: str) -> VmResult:
-        console = qemu + _text(folder / "console")
+    def _result(self, folder: Path, qemu: processes.Finished, duration: float) -> VmResult:
+        console = qemu.output + _text(self._console(folder))
         data = folder / "data"
         sent, damage = guest.unpack(data.read_bytes() if data.exists() else b"")
         text = {path: content.decode(errors="replace") for path, content in sent.items()}
@@ -177,7 +187,7 @@ class VirtualMachine:
             sections=sections,
             problems=problems.find(console + "\n" + sections.get("dmesg", "")),
             finished=guest.FINISHED in console,
-            timed_out=timed_out,
+            timed_out=qemu.timed_out,
             duration=duration,
             damage=damage,
         )

@@ -23,7 +23,7 @@ static int __init count_reads_init(void)
 {
 	int err;
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 	trace = trace_array_get_by_name("count_reads", NULL);
 #else
 	trace = trace_array_get_by_name("count_reads");

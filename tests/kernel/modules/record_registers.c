@@ -31,7 +31,7 @@ static int __init record_registers_init(void)
 	unsigned int i;
 	int err;
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 	trace = trace_array_get_by_name("record_registers", NULL);
 #else
 	trace = trace_array_get_by_name("record_registers");
