@@ -76,6 +76,7 @@ class Image:
     eh_frame_address: int = 0x8000
     build_id: bytes | None = None
     build_id_section: str = ".note.gnu.build-id"
+    build_id_address: int = 0x9000
     machine: str | int = "x86_64"
     file_type: FileType = "EXEC"
     elf_class: Literal[32, 64] = 64
@@ -129,7 +130,7 @@ def _program_sections(image: Image) -> list[Section]:
     sections += image.sections
     if image.build_id is not None:
         note = build_id_note(image.build_id, image.byteorder)
-        sections.append(Section(image.build_id_section, note, 0, "NOTE", ALLOC, 4))
+        sections.append(Section(image.build_id_section, note, image.build_id_address, "NOTE", ALLOC, 4))
     return [replace(section, address=0) for section in sections] if relocatable else sections
 
 

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import dwarfgen
 from tests.dwarfgen import (
     Addr,
     Cie,
@@ -100,6 +103,19 @@ def test_sleb128_round_trips(number: int) -> None:
     assert [byte >> 7 for byte in data] == [1] * (len(data) - 1) + [0]
 
 
+@pytest.mark.parametrize(
+    ("number", "size"),
+    [(0, 1), (63, 1), (64, 2), (-64, 1), (-65, 2), (8191, 2), (8192, 3), (-8192, 2), (-8193, 3)],
+)
+def test_sleb128_is_no_longer_than_it_must_be(number: int, size: int) -> None:
+    assert len(sleb128(number)) == size
+
+
+@pytest.mark.parametrize(("number", "size"), [(0, 1), (127, 1), (128, 2), (16383, 2), (16384, 3)])
+def test_uleb128_is_no_longer_than_it_must_be(number: int, size: int) -> None:
+    assert len(uleb128(number)) == size
+
+
 def test_uleb128_refuses_a_negative_number() -> None:
     with pytest.raises(ValueError, match="-1 is not unsigned"):
         uleb128(-1)
@@ -162,6 +178,15 @@ def test_llvm_verifies_it(version: int, fields: dict[str, Any], tmp_path: Path) 
     assert "No errors." in tool_output(
         ["llvm-dwarfdump", "--verify"], small_program(version, **fields), tmp_path
     )
+
+
+def test_the_example_of_the_package_works(tmp_path: Path) -> None:
+    example = textwrap.dedent((dwarfgen.__doc__ or "").split("\n\n")[1])
+    names: dict[str, Any] = {"tmp_path": tmp_path}
+    exec("from tests.dwarfgen import *\n" + example, names)
+    with names["path"].open("rb") as file:
+        found = dies(ELFFile(file).get_dwarf_info())
+        assert [value(die, "name") for die in found] == [b"a.c", b"int", b"f", b"x", b"y"]
 
 
 def attribute_of(

@@ -34,6 +34,8 @@ def symbols_of(file: ELFFile) -> list[tuple[str, int, int, str, str]]:
         ({"machine": "i386", "elf_class": 32}, "EM_386", 32, True),
         ({"machine": "s390x", "byteorder": "big"}, "EM_S390", 64, False),
         ({"machine": "arm", "elf_class": 32, "byteorder": "big"}, "EM_ARM", 32, False),
+        ({"machine": "ppc64", "byteorder": "big"}, "EM_PPC64", 64, False),
+        ({"machine": "riscv"}, "EM_RISCV", 64, True),
         ({"machine": 0x1234}, 0x1234, 64, True),
     ],
 )
@@ -72,8 +74,27 @@ def test_sections_lie_at_their_addresses_with_the_flags_of_their_names() -> None
 
 def test_the_segments_hold_the_sections() -> None:
     file = elf(Image(text=b"\xc3\xc3", sections=[Section(".data", b"data", 0x4000)]))
-    loaded = [(s["p_vaddr"], s.data()) for s in file.iter_segments("PT_LOAD")]
-    assert loaded == [(0x1000, b"\xc3\xc3"), (0x4000, b"data")]
+    loaded = [(s["p_vaddr"], s["p_flags"], s.data()) for s in file.iter_segments("PT_LOAD")]
+    assert loaded == [(0x1000, 5, b"\xc3\xc3"), (0x4000, 6, b"data")]
+
+
+def test_generated_sections_have_the_flags_that_linkers_give_them() -> None:
+    variable = Die("variable", name="variable", low_pc=0x1000)
+    file = elf(Image(units=[unit(variable)], emit_relocs=True))
+    strings, relocations = section(file, ".debug_str"), section(file, ".rela.debug_info")
+    assert (strings["sh_flags"], strings["sh_entsize"]) == (0x30, 1)
+    assert section(file, ".debug_info")["sh_flags"] == 0
+    assert (relocations["sh_flags"], relocations["sh_addralign"]) == (0x40, 8)
+    assert file.get_section(relocations["sh_info"]).name == ".debug_info"
+    assert file.get_section(relocations["sh_link"]).name == ".symtab"
+
+
+def test_sections_begin_where_their_alignment_asks() -> None:
+    sections = [Section(".a", b"x", 0x4001), Section(".b", b"y", 0x4100, align=256)]
+    file = elf(Image(sections=sections))
+    assert section(file, ".b")["sh_offset"] % 256 == 0
+    assert section(file, ".symtab")["sh_offset"] % section(file, ".symtab")["sh_addralign"] == 0
+    assert section(file, ".symtab")["sh_addralign"] == 8
 
 
 @pytest.mark.parametrize(
@@ -115,6 +136,8 @@ def test_symbols_come_back_locals_first() -> None:
                 Symbol("outside", 0x9000, type="NOTYPE"),
                 Symbol("undefined", section="UND", type="NOTYPE"),
                 Symbol("a.c", type="FILE", binding="LOCAL"),
+                Symbol("thread", 0x4000, 8, "TLS"),
+                Symbol("common", 16, 8, "COMMON", section="ABS"),
             ],
         )
     )
@@ -127,6 +150,8 @@ def test_symbols_come_back_locals_first() -> None:
         ("absolute", 0x77, 0, "NOTYPE", "ABS"),
         ("outside", 0x9000, 0, "NOTYPE", "ABS"),
         ("undefined", 0, 0, "NOTYPE", "UNDEF"),
+        ("thread", 0x4000, 8, "TLS", ".data"),
+        ("common", 16, 8, "COMMON", "ABS"),
     ]
     table = section(file, ".symtab")
     bindings = [symbol["st_info"]["bind"] for symbol in table.iter_symbols()]
@@ -149,8 +174,10 @@ def test_the_build_id_is_a_note(tmp_path: Path) -> None:
 
 
 def test_the_build_id_may_be_among_the_notes_of_the_kernel() -> None:
-    file = elf(Image(build_id=b"\xaa" * 20, build_id_section=".notes"))
-    assert section(file, ".notes")["sh_type"] == "SHT_NOTE"
+    notes = section(
+        elf(Image(build_id=b"\xaa" * 20, build_id_section=".notes", build_id_address=0x2000)), ".notes"
+    )
+    assert (notes["sh_type"], notes["sh_addr"]) == ("SHT_NOTE", 0x2000)
 
 
 def test_a_debug_link_names_a_file_and_its_checksum() -> None:
@@ -165,6 +192,7 @@ def test_compressed_sections_come_back(elf_class: Any, byteorder: Any) -> None:
     image = Image(units=[unit(Die("variable", name="variable"))], compress="zlib", **fields)
     info = section(elf(image), ".debug_info")
     assert info.compressed
+    assert info["sh_flags"] == 0x800
     assert info.data() == image.assemble().sections[".debug_info"]
     assert info.data_size == len(info.data())
 

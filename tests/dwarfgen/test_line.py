@@ -90,6 +90,24 @@ def test_rows_come_back_from_an_odd_header(sequence: Sequence, is_stmt: bool) ->
     assert [row_of(state) for state in states(table)[:-1]] == list(sequence.rows)
 
 
+def test_rows_come_back_from_every_small_step() -> None:
+    """One special opcode reaches some steps; at its edges others must take over."""
+    address, line, rows = 0x1000, 1000, []
+    for advance in range(20):
+        for step in range(-7, 12):
+            address, line = address + advance, line + step
+            rows.append(Row(address, line))
+    found = states(LineTable(program=(Sequence(rows, end=address + 1),)))
+    assert [row_of(state) for state in found[:-1]] == rows
+
+
+@VERSIONS
+def test_the_header_tells_how_many_operands_opcodes_have(version: int) -> None:
+    header = program(LineTable(opcode_base=14), version).header
+    assert list(header.standard_opcode_lengths) == [0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 0]
+    assert (header.version, header.opcode_base, header.line_base, header.line_range) == (version, 14, -5, 14)
+
+
 def test_instructions_are_counted_in_their_own_length() -> None:
     rows = [Row(0x1000, 1), Row(0x1004, 2), Row(0x1400, 3)]
     table = LineTable(program=(Sequence(rows, end=0x1404),), min_instruction_length=4)

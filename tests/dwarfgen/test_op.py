@@ -12,7 +12,7 @@ from elftools.dwarf.dwarf_expr import DW_OP_name2opcode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.dwarfgen import Addr, Die, Image, Ref, Section, Unit, ctype, op
+from tests.dwarfgen import Addr, Die, Form, Image, Ref, Section, Unit, ctype, op
 from tests.dwarfgen.op import OPERATIONS, Op
 from tests.dwarfgen.parsed import decoded, dies, dwarf, operations, tool_output, unit, value
 
@@ -207,6 +207,15 @@ def test_operands_are_counted() -> None:
 def test_a_number_that_does_not_fit_is_an_error() -> None:
     with pytest.raises(OverflowError):
         with_expression(op.const1u(256)).elf()
+
+
+@pytest.mark.parametrize(("version", "size"), [(2, 8), (3, 4), (4, 4), (5, 4)])
+def test_section_references_are_as_wide_as_an_address_in_dwarf_2(version: int, size: int) -> None:
+    procedure = Die("dwarf_procedure", label="p")
+    user = Die("variable", location=op.call_ref("p"), type=Form("ref_addr", "p"))
+    _, pointed, variable = dies(dwarf(Image(units=[unit(procedure, user, version=version)])))
+    assert bytes(value(variable, "location")) == b"\x9a" + pointed.offset.to_bytes(size, "little")
+    assert value(variable, "type") == pointed.offset
 
 
 def test_call_ref_is_as_wide_as_an_offset() -> None:
