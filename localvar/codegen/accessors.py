@@ -156,6 +156,17 @@ def value_type(ctype: CType) -> CType:
     return ctype
 
 
+def expression_text(read: Read, arch: Architecture) -> str | None:
+    """The C expression over `regs` that an expansion evaluates for a read, before its cast; None where it is absent."""
+    if isinstance(read.source, Scalar):
+        return c_expression(read.source.expr, arch)
+    if isinstance(read.source, Object):
+        return f"*({display(read.type)} *)({c_expression(read.source.address, arch)})"
+    if isinstance(read.source, Assembly):
+        return ", ".join(f"[{chunk.offset}] = {c_expression(chunk.expr, arch)}" for chunk in read.source.chunks)
+    return None
+
+
 def value_statement(read: Read, ctype: CType, arch: Architecture) -> str:
     """`return …;` for a read whose result has type ctype."""
     source = read.source

@@ -73,8 +73,8 @@ class MacroCopy:
     """A copy to be made, for one use, of a macro of the module whose body holds macro uses.
 
     The use is renamed: `span` (the macro's name where it is used; a part of the file or, where parent is not
-    None, of that copy's definition) becomes `name`.  The copy is `#define ` + name + the bytes of
-    `definition`, in which the uses, probes and copies that belong to it are replaced in their turn, by text
+    None, of that copy's definition) becomes `name`.  The copy is `#define ` + name + `text`, the bytes
+    of `definition`, in which the uses, probes and copies that belong to it are replaced in their turn, by text
     on one line; a name in it means what it means where the macro is used, so all copies can stand together,
     say at include_at.
     """
@@ -83,6 +83,7 @@ class MacroCopy:
     macro: str
     span: Span
     definition: Span
+    text: bytes
     parent: str | None = None
 
 

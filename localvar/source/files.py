@@ -33,8 +33,7 @@ class ModuleFiles:
         self._shown_folder = os.path.dirname(path)
         roots = (_KERNEL.fullmatch(os.path.realpath(d)) for d in include_directories(flags))
         kernels = {match[1] for match in roots if match is not None}
-        self._foreign = tuple(k for k in sorted(kernels) if not _inside(self.main, k)) + (include_directory(),
-                                                                                          )
+        self._foreign = (*(k for k in sorted(kernels) if not _inside(self.main, k)), include_directory())
         self.files = {self.main: File(path, data)}
 
     def add(self, inclusions: Sequence[Inclusion]) -> None:

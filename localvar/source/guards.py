@@ -4,8 +4,10 @@
 A fact is "x is available", known from a place in the text on: in a branch of `if`, `while`, `for` or `?:`,
 behind `&&` or `||`, and behind `if (!LOCAL_VAR_AVAILABLE(x)) return 0;`.  Facts are never guessed: a wrong
 one would let a handler run with a value that is not there.  So a label ends every fact known before it
-(control may come from anywhere), a `case` those known inside its switch, and arguments of the module's own
-macros give no facts, since what the macro makes of them is not looked at.
+(control may come from anywhere), a `case` those known inside its switch.  Macros that hold no use are not
+expanded: the arguments of the module's own give no facts, since what the macro makes of them is not looked
+at, and one that is a fragment of an expression or of a statement ends every fact.  The kernel's macros are
+taken to be whole expressions, statements or heads of loops.
 
 The structure of statements is read from the tokens, not from libclang's tree: an expression with a use of
 unknown type can make libclang drop the statement around it.
@@ -13,11 +15,11 @@ unknown type can make libclang drop the statement around it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from localvar.source.lexer import Kind
-from localvar.source.stream import Stream
+from localvar.source.lexer import Kind, Token
+from localvar.source.stream import Definition, Stream
 
 Facts = frozenset[tuple[str, int]]
 """(variable, index of the piece from which on it is known to be available)."""
@@ -25,6 +27,9 @@ Facts = frozenset[tuple[str, int]]
 _NONE: Facts = frozenset()
 _JUMPS = frozenset({"return", "goto", "break", "continue"})
 _ASSIGNMENTS = frozenset({"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="})
+_KEYWORDS = frozenset({"if", "else", "for", "while", "do", "switch", "case", "default", "return", "goto", "break",
+                       "continue"})
+_STRUCTURE = frozenset({"&&", "||", "!", "?", ":", ",", ";", "{", "}", "(", ")", *_ASSIGNMENTS})
 _TRANSPARENT = frozenset({"likely", "unlikely"})
 
 
@@ -47,26 +52,52 @@ class Truth(NamedTuple):
 
 
 def guarded(stream: Stream, first: int, last: int, available: Mapping[int, tuple[int, str]],
-            opaque: Collection[str], jumping: Collection[str]) -> dict[int, frozenset[str]]:
+            macros: Mapping[str, Sequence[Definition]]) -> dict[int, frozenset[str]]:
     """For each name piece between the braces `first` and `last` of a function body: the variables known
     available.
 
     available: the uses of LOCAL_VAR_AVAILABLE, by the index of their name: index of their last piece, and
-    variable. opaque: the names of macros whose arguments are not looked into.  jumping: those that may hold a
-    label.
+    variable. macros: the module's own.
     """
-    barriers = [i for i in range(first + 1, last) if stream.text(i) in jumping]
-    walk = _Walk(stream, available, opaque, barriers)
+    breaking = {name for name, definitions in macros.items() if any(_breaks(d.body) for d in definitions)}
+    barriers = [i for i in range(first + 1, last) if stream.text(i) in breaking]
+    walk = _Walk(stream, available, macros, barriers)
     walk.block(first + 1, last, _NONE)
     return walk.known
+
+
+def _breaks(body: Sequence[Token]) -> bool:
+    """Whether a macro may be more than an operand, a statement or the head of a loop.
+
+    A fragment of an expression or of a statement gives the tokens around it another meaning than they look
+    like.
+    """
+    words = [t.text for t in body]
+    if words[:2] == ["do", "{"] and words[-5:] == ["}", "while", "(", "0", ")"]:
+        return False
+    called = bool(body) and body[0].kind is Kind.NAME and words[0] not in _KEYWORDS - {"for", "while"}
+    group = words[1:] if called else words
+    if group[:1] == ["("] and _closing(group) == len(group) - 1:
+        return False
+    return any(word in _KEYWORDS or word in _STRUCTURE for word in words)
+
+
+def _closing(words: Sequence[str]) -> int:
+    """The index of the parenthesis that closes the first one."""
+    depth = 0
+    for index, word in enumerate(words):
+        depth += (word == "(") - (word == ")")
+        if depth == 0:
+            return index
+    return -1
 
 
 class _Walk:
     """One pass over a function body, in the order of the text."""
 
-    def __init__(self, stream: Stream, available: Mapping[int, tuple[int, str]], opaque: Collection[str],
+    def __init__(self, stream: Stream, available: Mapping[int, tuple[int, str]], macros: Collection[str],
                  barriers: list[int]) -> None:
-        self._stream, self._available, self._opaque, self._barriers = stream, available, opaque, barriers
+        self._stream, self._available, self._macros, self._barriers = stream, available, macros, barriers
         self._ended: list[tuple[int, int]] = []
         self._switches: list[int] = []
         self.known: dict[int, frozenset[str]] = {}
@@ -161,7 +192,7 @@ class _Walk:
         while stop < end and self._stream.text(stop) != ";":
             stop = self._partner(stop, end) + 1
         self._expression(at + jump, min(stop, end), facts)
-        return _Flow(min(stop, end) + 1, facts, jump, self._stream.text(at) not in self._opaque)
+        return _Flow(min(stop, end) + 1, facts, jump, self._stream.text(at) not in self._macros)
 
     def _expression(self, at: int, end: int, facts: Facts) -> Truth:
         """An expression or the arguments of a call; operators from the loosest to the tightest (C11 6.5)."""
@@ -223,7 +254,7 @@ class _Walk:
             return self._is_primary(at + 1, end)
         if at in self._available:
             return self._available[at][0] == end - 1
-        opening = at if word == "(" else at + 1 if word in _TRANSPARENT and word not in self._opaque else -1
+        opening = at if word == "(" else at + 1 if word in _TRANSPARENT and word not in self._macros else -1
         return self._stream.text(opening) == "(" and self._stream.partner.get(opening) == end - 1
 
     def _operands(self, at: int, end: int, facts: Facts) -> None:
@@ -231,7 +262,7 @@ class _Walk:
         while at < end:
             self._note(at, at + 1, facts)
             close = self._partner(at, end)
-            if close > at and self._stream.text(at - 1) in self._opaque:
+            if close > at and self._stream.text(at - 1) in self._macros:
                 self._note(at, close, facts)
             elif close > at and self._stream.text(at) == "(" and self._stream.text(at + 1) == "{":
                 self.block(at + 2, self._partner(at + 1, close), facts)

@@ -144,10 +144,6 @@ def _read(path: str, streams: Streams, unit: Unit, locator: Locator, log: Log) -
 def _in_functions(read: Iterable[_Read], streams: Streams, locator: Locator, log: Log) -> list[MacroUse]:
     """The uses of macros that stand in functions, each once for each place that its text is compiled in."""
     found: dict[tuple[Span, str | None], MacroUse] = {}
-    opaque = frozenset(name for name, ds in streams.definitions.items()
-                       if any(d.parameters is not None for d in ds))
-    jumping = frozenset(name for name, ds in streams.definitions.items() if any(
-        t.text in (":", "case", "default") for d in ds for t in d.body))
     for r in read:
         reads = [use for use in r.uses if use.macro in READS]
         for body in r.bodies:
@@ -156,7 +152,8 @@ def _in_functions(read: Iterable[_Read], streams: Streams, locator: Locator, log
             check_regs(body, inside, locator, log)
             available = {use.first: (use.last, use.arguments[0].text) for use in inside
                          if use.macro is Macro.LOCAL_VAR_AVAILABLE}
-            known = guarded(r.stream, body.brace, body.last, available, opaque, jumping) if available else {}
+            known = guarded(r.stream, body.brace, body.last, available,
+                            streams.definitions) if available else {}
             for use in inside:
                 if _has_registers(use, body, locator, log):
                     made = MacroUse(use.macro, use.span, use.arguments, body.name, body.regs or "",
@@ -217,8 +214,10 @@ def _word(place: Place, locator: Locator) -> Span:
 def _copy(name: str, locator: Locator) -> MacroCopy:
     copy = locator.copies[name]
     carrier = copy.carrier
+    file = locator.files[carrier.path]
     return MacroCopy(name, carrier.name, locator.files[copy.path].span(copy.start, copy.name_end),
-                     locator.files[carrier.path].span(carrier.after_name, carrier.end), copy.parent or None)
+                     file.span(carrier.after_name, carrier.end), file.data[carrier.after_name:carrier.end],
+                     copy.parent or None)
 
 
 def _include_at(module: ModuleFiles, inclusions: Iterable[Inclusion]) -> int:

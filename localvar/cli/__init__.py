@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command line: parses options, calls the pipeline, prints.  No stage is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+
+from localvar.cli.group import LazyGroup, run
+
+COMMANDS = {
+    "expand": ("localvar.cli.expand", "Expand handler files into C that Kbuild compiles."),
+    "vars": ("localvar.cli.vars", "List the variables that can be read at a place."),
+    "doctor": ("localvar.cli.doctor", "Say what localvar finds on this machine, and what is missing."),
+    "kbuild": ("localvar.cli.paths", "Print the path of the makefile fragment."),
+    "include": ("localvar.cli.paths", "Print the path of the headers."),
+}
+"""Command name to the module that has it and its line in the help."""
+
+
+def main() -> None:
+    """Entry point of the console script; exits with the status of the design: 0, 1 or 2."""
+    sys.exit(run(LazyGroup(COMMANDS), sys.argv[1:]))

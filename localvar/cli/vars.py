@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""localvar vars: what can be read at a place, as expand would read it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from localvar.cli.options import Common, common
+
+if TYPE_CHECKING:
+    from localvar.kernel import Kernel
+    from localvar.model.plan import Read
+    from localvar.model.site import Site
+
+
+@click.command("vars")
+@click.argument("coordinates", nargs=-1, required=True, metavar="COORDINATE...")
+@common
+def vars_command(coordinates: tuple[str, ...], options: Common) -> None:
+    """List the variables in scope at each site of each COORDINATE, how they are read, or why they are not."""
+    from localvar.pipeline import list_variables
+
+    kernel = options.open_kernel()
+    found = [(coordinate, list_variables(coordinate, kernel)) for coordinate in coordinates]
+    if options.as_json:
+        print(json.dumps(document(kernel, found)))
+        return
+    for coordinate, sites in found:
+        if len(found) > 1 or len(sites) > 1:
+            click.echo(f"{coordinate}: {len(sites)} site{'s' * (len(sites) != 1)}")
+        for site, reads in sites:
+            click.echo(text(kernel, site, reads))
+
+
+def document(kernel: Kernel, found: list[tuple[str, list[tuple[Site, list[Read]]]]]) -> dict[str, Any]:
+    """The JSON object of the design, section 5."""
+    return {
+        "vmlinux": kernel.path, "build_id": kernel.elf.build_id.hex() if kernel.elf.build_id else None, "arch": kernel.arch.name,
+        "coordinates": [
+            {"coordinate": coordinate, "sites": [site_object(kernel, site, reads) for site, reads in sites]}
+            for coordinate, sites in found
+        ],
+    }
+
+
+def site_object(kernel: Kernel, site: Site, reads: list[Read]) -> dict[str, Any]:
+    """One site with its variables."""
+    return {
+        "address": f"{site.pc:#x}", "symbol": site.symbol, "offset": site.offset, "module": site.module,
+        "source": f"{site.file}:{site.line}" if site.file else None, "inlined": list(site.inlined),
+        "probeable": site.why_not is None, "why_not": str(site.why_not) if site.why_not else None,
+        "variables": [variable_object(kernel, read) for read in reads],
+    }
+
+
+def variable_object(kernel: Kernel, read: Read) -> dict[str, Any]:
+    """One variable's entry."""
+    from localvar.codegen.accessors import expression_text
+    from localvar.ctext.declare import display
+    from localvar.model.ctype import size_of
+
+    variable = read.variable
+    assert variable is not None
+    return {
+        "name": variable.name, "kind": variable.kind.value, "type": display(variable.type), "size": size_of(variable.type),
+        "scope": variable.scope, "readable": read.readable, "class": read.location_class.value,
+        "how": read.how.value if read.how else None, "c": expression_text(read, kernel.arch),
+        "reason": str(read.reason) if read.reason else None,
+    }
+
+
+def text(kernel: Kernel, site: Site, reads: list[Read]) -> str:
+    """One site's listing."""
+    source = f" ({site.file}:{site.line})" if site.file else ""
+    inlined = f", inlined: {' < '.join(site.inlined)}" if site.inlined else ""
+    lines = [f"{site.name}{source} {site.pc:#x}{inlined}"]
+    if site.why_not:
+        lines.append(f"    cannot be probed: {site.why_not.text}")
+    rows = [variable_object(kernel, read) for read in reads]
+    for row in rows:
+        value = row["c"] if row["readable"] else f"- {row['reason']}"
+        how = f" [{row['how']}]" if row["how"] not in (None, "direct") else ""
+        lines.append(f"    {row['kind']:9} {row['type']} {row['name']}: {row['class']}{how}  {value}")
+    if not rows:
+        lines.append("    no variables in scope")
+    return "\n".join(lines)
