@@ -27,9 +27,9 @@ def build_module(
 ) -> Path:
     """Write `sources` (file name: text) to `folder` and build the module `name`; return its .ko.
 
-    Without a ``Kbuild`` or ``Makefile`` among the sources one is written that links all the .c files to ``name.ko``.
-    `make_args` are put after ``make -C BUILD M=FOLDER``, `env` over the environment.
-    Raises BuildError with everything make said where the build fails or leaves no ``name.ko``.
+    Without a ``Kbuild`` or ``Makefile`` among the sources one is written that links all the .c files to
+    ``name.ko``. `make_args` are put after ``make -C BUILD M=FOLDER``, `env` over the environment. Raises
+    BuildError with everything make said where the build fails or leaves no ``name.ko``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for file, text in sources.items():
@@ -52,7 +52,7 @@ def make(
     env: Mapping[str, str] | None = None,
     timeout: float = 180,
 ) -> str:
-    """Run the kernel's external-module make in `folder`; return its output (stdout and stderr as they came)."""
+    """Run the kernel's external-module make in `folder`; return what it wrote."""
     command = ["make", "-C", str(kernel.build), f"M={folder}", *kernel.machine.make_args, *args]
     # A make that started pytest must not lend its jobserver and flags to this one.
     inherited = {

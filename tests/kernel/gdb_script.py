@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs inside gdb, started by oracle.py: stops a running kernel at addresses and writes down every variable there.
+"""Runs inside gdb, started by oracle.py: stops a running kernel at addresses and notes every variable there.
 
-One JSON object a line is written to ``output`` for each stop that counts, and a last one, ``{"end": reason}``.
+One JSON object a line is written to ``output`` for each stop that counts, then ``{"end": reason}``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ Sections = dict[str, dict[str, int]]
 
 #: `which` of ioprio_get(2) that no kernel knows: the guest's knock fails, which tells it that we are here.
 _ANSWER = 99
-#: endbr64, and what the kernel writes over those that nothing jumps to (arch/x86/include/asm/ibt.h, gen_endbr_poison).
+#: endbr64, and what the kernel writes over those that nothing jumps to (arch/x86/include/asm/ibt.h,
+#: gen_endbr_poison).
 _ENDBR = tuple(map(bytes.fromhex, ("f30f1efa", "660f1f00", "0f1f40d6")))
 
 
@@ -68,7 +69,7 @@ def connect(socket: Path) -> None:
 
 
 def sections(console: Path) -> Sections:
-    """Let the guest knock until it has said on the console where the sections of its modules are; return them."""
+    """Let the guest knock until it has said on the console where the sections of its modules are."""
     while True:
         gdb.execute("continue", to_string=True)
         lines = [line.split() for line in console.read_text(errors="replace").splitlines()]
@@ -120,7 +121,7 @@ class Watched:
         self.breakpoint = hardware_breakpoint(address)
 
     def counts(self) -> bool:
-        """Whether the stop here counts: code that is not what it was before the modules came has a probe in it."""
+        """Whether the stop here counts: changed code has a probe in it."""
         return not self.config["probed"] or memory(self.patched, 1) != self.code
 
 
@@ -137,7 +138,7 @@ def memory(address: int, size: int) -> bytes:
 
 
 def observe(watched: list[Watched], output: TextIO) -> str:
-    """Write the stops at `watched` down until the guest knocks or every limit is reached; return which it was."""
+    """Write the stops at `watched` down until the guest knocks or every limit is reached; return which."""
     by_address = {w.address: w for w in watched}
     left = set(by_address)
     while left:
@@ -161,8 +162,8 @@ def observe(watched: list[Watched], output: TextIO) -> str:
 def go_on(stops: set[int]) -> None:
     """Execute the instruction at the pc, then run to the next stop, which may be the very next instruction.
 
-    Not with "continue" alone: about one in 300 times qemu (7.2) ends a single step without having executed anything,
-    and gdb then reports the breakpoint that it meant to step over once more.
+    Not with "continue" alone: about one in 300 times qemu (7.2) ends a single step without having executed
+    anything, and gdb then reports the breakpoint that it meant to step over once more.
     """
     before = registers(gdb.newest_frame())
     while registers(gdb.newest_frame()) == before:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs inside gdb: reads registers and every variable in scope at the pc, as plain values that JSON can carry.
+"""Runs inside gdb: reads registers and every variable in scope at the pc, as values for JSON.
 
-Only what gdb reads from one compilation unit is asked of it: looking a name or a type up in all units of a vmlinux
-takes 25 s, and a name that is nowhere 50 ms each time.
+Only what gdb reads from one compilation unit is asked of it: looking a name or a type up in all units of a
+vmlinux takes 25 s, and a name that is nowhere 50 ms each time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _IDENTIFIER = re.compile(r"(?<![\w$.])(?<!->)(?<!struct )(?<!union )(?<!enum )[A
 
 @dataclass(frozen=True)
 class Scope:
-    """A block around the pc: the (inlined) function it is in, whether it is a block in its body, its variables."""
+    """A block around the pc: the (inlined) function, whether a block in its body, its variables."""
 
     function: str
     lexical: bool
@@ -30,7 +30,7 @@ class Scope:
 
 
 def snapshot(expressions: list[str], *, scopes: bool) -> dict[str, Any]:
-    """The newest frame: pc, registers, the values of `expressions`, and every variable in scope if `scopes`."""
+    """The newest frame: pc, registers, the values of `expressions`, and, if `scopes`, every variable."""
     frame = gdb.newest_frame()
     around = scopes_at(frame.pc())
     in_scope = {name: symbol for scope in reversed(around) for name, symbol in scope.symbols.items()}
@@ -61,7 +61,8 @@ def registers(frame: Any) -> dict[str, int]:
 def scopes_at(pc: int) -> list[Scope]:
     """The blocks around `pc`, innermost first, up to the concrete function.
 
-    From the pc, not from the frame: at the first instruction of an inlined copy gdb still shows the frame around it.
+    From the pc, not from the frame: at the first instruction of an inlined copy gdb still shows the frame
+    around it.
     """
     scopes = []
     block = gdb.block_for_pc(pc)
@@ -73,7 +74,7 @@ def scopes_at(pc: int) -> list[Scope]:
 
 
 def is_variable(symbol: Any) -> bool:
-    """Whether `symbol` is a parameter or variable, constant ones (DW_AT_const_value) included, enumerators not."""
+    """Whether `symbol` is a parameter or variable, maybe a constant one, not an enumerator."""
     if not symbol.is_constant:
         return bool(symbol.is_argument or symbol.is_variable)
     a_type = symbol.type.strip_typedefs()

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What runs inside the virtual machine: its init script, and the stream in which it sends results back.
 
-The console (first serial port) carries the kernel's messages and one line per step, so that it tells where a hang or a
-panic struck. Results go out by the second port as gzip members, one after each step, each holding a tar file: a panic
-in a later step loses nothing that an earlier one sent, and gzip's checksum tells a damaged stream.
+The console (first serial port) carries the kernel's messages and one line per step, so that it tells where
+a hang or a panic struck. Results go out by the second port as gzip members, one after each step, each
+holding a tar file: a panic in a later step loses nothing that an earlier one sent, and gzip's checksum
+tells a damaged stream.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Collect:
 
 
 def init_script(actions: Sequence[Step | Collect], data_tty: str) -> str:
-    """The text of /init that carries `actions` out. The script of the i-th action, a step, must be in /vm/steps/i."""
+    """The text of /init that carries `actions` out; the script of a step, the i-th, is /vm/steps/i."""
     lines = []
     for number, action in enumerate(actions):
         if isinstance(action, Step):
@@ -98,7 +99,8 @@ def init_script(actions: Sequence[Step | Collect], data_tty: str) -> str:
 
 
 def unpack(stream: bytes) -> tuple[dict[str, bytes], str | None]:
-    """Decode what the guest sent: contents by path (``step/0/status``, ``section/dmesg``), and what is damaged in it.
+    """Decode what the guest sent: contents by path (``step/0/status``, ``section/dmesg``), and what is
+    damaged in it.
 
     The second is None for a whole stream, else the reason why the rest of it could not be read.
     """

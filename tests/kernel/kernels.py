@@ -16,7 +16,8 @@ class Machine:
     qemu: str
     qemu_args: tuple[str, ...]
     console: str
-    #: qemu arguments that give the guest a second serial port writing to the chardev ``data``, and its name there.
+    #: qemu arguments that give the guest a second serial port writing to the chardev ``data``, and its name
+    #: there.
     data_args: tuple[str, ...]
     data_tty: str
     #: Kernel make variables (ARCH, CROSS_COMPILE) for an external module.
@@ -143,7 +144,7 @@ KERNELS = (
 
 
 def find(name: str) -> InstalledKernel | MissingKernel:
-    """Look the kernel `name` ("6.1") of the list up on this machine; KeyError where the list has none such."""
+    """Look the kernel `name` ("6.1") of the list up on this machine; KeyError for a name not in it."""
     return locate({spec.name: spec for spec in KERNELS}[name])
 
 
@@ -183,7 +184,7 @@ def _version(release: str) -> tuple[int, ...]:
 
 
 def _inside(root: Path, path: Path) -> Path:
-    """`path` below `root`, with symbolic links to absolute names (as /lib/modules/R/build) followed below `root`."""
+    """`path` below `root`, with links to absolute names (/lib/modules/R/build) followed there too."""
     where = root / path.relative_to("/")
     while where.is_symlink():
         target = Path(os.readlink(where))

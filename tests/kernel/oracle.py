@@ -5,17 +5,19 @@
 
 The i-th stop at an address and the i-th record of a probe there are the same hit. That holds because
 
-- a hardware breakpoint fires before the instruction at its address, so before the probe's int3, jump or ftrace call;
-- a stop counts only while a probe is there: gdb compares the code at the address with what it was before the module
-  was loaded. Hits before arming and after disarming, which the probe does not see either, are passed over.
-  ``Watch(..., probed=False)`` counts every stop from before the module is loaded to the end of the workload.
+- a hardware breakpoint fires before the instruction at its address, so before the probe's int3, jump or
+  ftrace call;
+- a stop counts only while a probe is there: gdb compares the code at the address with what it was before
+  the module was loaded. Hits before arming and after disarming, which the probe does not see either, are
+  passed over. ``Watch(..., probed=False)`` counts every stop from before the module is loaded to the end of
+  the workload.
 
 One processor only: with more, the order of records and that of stops are not the same. The kernel runs at its
 link-time addresses (``nokaslr``). qemu's TCG has no limit on hardware breakpoints (x86 itself has four).
 
-gdb takes about 2 s to load a vmlinux, which it does while the machine boots: the guest, before it loads the modules,
-*knocks* (calls ioprio_get, which nothing else does) until gdb, stopped there, makes the call fail. A second knock after
-the workload lets gdb go.
+gdb takes about 2 s to load a vmlinux, which it does while the machine boots: the guest, before it loads the
+modules, *knocks* (calls ioprio_get, which nothing else does) until gdb, stopped there, makes the call fail.
+A second knock after the workload lets gdb go.
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ from .kernels import InstalledKernel
 from .trace import TraceRecord
 from .vm import VirtualMachine, VmResult
 
-#: By architecture: the register that points to the struct pt_regs of a system call at the entry of its function, and
-#: the offset of the first argument in it (arch/*/include/asm/ptrace.h: `di`, `regs[0]`).
+#: By architecture: the register that points to the struct pt_regs of a system call at the entry of its
+#: function, and the offset of the first argument in it (arch/*/include/asm/ptrace.h: `di`, `regs[0]`).
 _SYSCALL_ARGUMENT = {"x86_64": ("rdi", 112), "aarch64": ("x0", 0)}
 #: Where the modules of the kernel itself have been loaded, on the console: gdb reads it there.
 _PRINT_SECTIONS = """
@@ -83,7 +85,7 @@ class Watch:
 
 @dataclass(frozen=True)
 class Value:
-    """What gdb made of a variable or an expression. Exactly one holds: `error` is set, it is optimised out, it has bytes."""
+    """What gdb made of a variable or expression: an `error`, or `optimized_out`, or bytes."""
 
     name: str
     type: str | None
@@ -106,7 +108,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Scope:
-    """A block around the pc: the function (concrete, or the one whose inlined copy it is) and the block's variables."""
+    """A block around the pc: its function (concrete, or inlined there) and the block's variables."""
 
     function: str
     #: A block inside the function's body, not the function's own block with its parameters.
@@ -130,7 +132,7 @@ class Stop:
     scopes: tuple[Scope, ...] = field(repr=False)
 
     def variable(self, name: str) -> Value:
-        """The variable that `name` means at the pc: of the innermost scope that has one; LookupError without any."""
+        """The variable that `name` means at the pc: the innermost one; LookupError without any."""
         for scope in self.scopes:
             for value in scope.variables:
                 if value.name == name:
@@ -141,15 +143,15 @@ class Stop:
 def run_module_with_oracle(
     kernel: InstalledKernel, module: Path, workload: str, watch: Sequence[Watch], *, timeout: float = 180
 ) -> tuple[VmResult, list[Stop]]:
-    """Load `module`, run `workload` (shell) under gdb's eyes; return the run's result and the stops as they came."""
+    """Load `module`, run `workload` (shell) under gdb's eyes; return its result and the stops."""
     return run_with_oracle(VirtualMachine(kernel, [module], workload, timeout=timeout), watch)
 
 
 def run_with_oracle(machine: VirtualMachine, watch: Sequence[Watch]) -> tuple[VmResult, list[Stop]]:
     """Run `machine`, observed; return its result, checked, and the stops in the order in which they came.
 
-    OracleError where gdb could not do it, VmFailure where the machine failed, ValueError for a symbol that is not
-    defined exactly once or for a machine with several processors.
+    OracleError where gdb could not do it, VmFailure where the machine failed, ValueError for a symbol that
+    is not defined exactly once or for a machine with several processors.
     """
     if machine.smp != 1:
         raise ValueError(f"the oracle needs a machine with one processor, not {machine.smp}")
@@ -179,7 +181,7 @@ def paired(records: Sequence[TraceRecord], stops: Sequence[Stop]) -> list[tuple[
 
 @dataclass(frozen=True)
 class Place:
-    """An address: in vmlinux (`module` is None), or behind the start of a section of a module of the kernel."""
+    """An address: in vmlinux (`module` is None), or in a section of a kernel module."""
 
     address: int
     module: str | None = None
@@ -187,7 +189,7 @@ class Place:
 
 
 def resolve(kernel: InstalledKernel, location: int | str) -> Place:
-    """Where ``symbol+0x1c`` or ``module:symbol+0x1c`` is; ValueError unless there is exactly one such symbol."""
+    """Where ``symbol+0x1c`` or ``module:symbol+0x1c`` is; ValueError unless there is just one."""
     if isinstance(location, int):
         return Place(location)
     before, colon, after = location.rpartition(":")

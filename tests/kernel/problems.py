@@ -18,6 +18,6 @@ _PROBLEM = re.compile(
 
 
 def find(log: str) -> tuple[str, ...]:
-    """The lines of `log` (console or dmesg) that report a warning, bug, oops, stall or panic, without their time."""
+    """The lines of `log` (console or dmesg) that report a warning, bug, oops, stall or panic."""
     lines = (_TIMESTAMP.sub("", line.strip()) for line in log.splitlines())
     return tuple(dict.fromkeys(line for line in lines if _PROBLEM.search(line)))

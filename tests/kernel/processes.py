@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,7 +15,7 @@ from tempfile import TemporaryFile
 
 @dataclass(frozen=True)
 class Finished:
-    """A program that ended, or was ended: `status` is its exit status (negative: the signal that killed it)."""
+    """A program that ended, or was ended: `status` is its exit status (negative: a signal)."""
 
     status: int
     timed_out: bool
@@ -29,7 +29,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Finished:
-    """Run `command` without input to its end, at most `timeout` seconds; stdout and stderr come back as one text."""
+    """Run `command` without input to its end, at most `timeout` seconds; its output is one text."""
     with TemporaryFile() as output:
         with group(command, timeout=timeout, env=env, cwd=cwd, output=output.fileno()) as process:
             try:
@@ -52,7 +52,8 @@ def group(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start `command` as a process group of its own, which is killed, all of it, when the block is left.
 
-    coreutils' timeout(1) stands between, a little beyond `timeout`: the program ends even if this one is killed.
+    coreutils' timeout(1) stands between, a little beyond `timeout`: the program ends even if this one is
+    killed.
     """
     limited = ["timeout", "--kill-after=2", str(timeout + 5), *map(str, command)]
     process = subprocess.Popen(
@@ -67,8 +68,6 @@ def group(
     try:
         yield process
     finally:
-        try:
+        with suppress(ProcessLookupError):  # all of it has ended
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # all of it has ended
         process.wait()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a test needs of the machine: skipped with a reason where it is missing, failed if LOCALVAR_REQUIRE_VM=1."""
+"""What a test needs of the machine: without it, a skip with a reason, or a failure in CI."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def program(name: str) -> None:
 
 
 def kernel(name: str) -> InstalledKernel:
-    """The kernel `name` of the list; go on only where it is complete, with the qemu and busybox to boot it."""
+    """The kernel `name` of the list; go on only where it and what boots it are complete."""
     found = kernels.find(name)
     if isinstance(found, MissingKernel):
         missing(found.reason)

@@ -65,7 +65,7 @@ class VmResult:
         return trace.parse(self.sections[section], all_kept=all_kept)
 
     def counters(self, module: str) -> dict[str, str]:
-        """The files of `module` in debugfs, below /sys/kernel/debug/ or ../localvar/: path below it, stripped text."""
+        """The files of `module` in debugfs (also in localvar's folder there): path, stripped text."""
         prefix = f"debugfs/{module}/"
         return {k.removeprefix(prefix): v.strip() for k, v in self.sections.items() if k.startswith(prefix)}
 
@@ -83,7 +83,7 @@ class VmResult:
         return found + [f"kernel: {line}" for line in self.problems]
 
     def check(self) -> VmResult:
-        """Return the result itself; VmFailure unless every step succeeded and the kernel complained of nothing."""
+        """Return the result itself; VmFailure unless `failures` is empty."""
         if failures := self.failures():
             raise VmFailure(f"{self.kernel.name}: " + "\n".join(failures) + "\n" + self.tail())
         return self

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How gdb's values become bytes, on a C program whose variables are in registers, memory, pieces and nowhere."""
+"""How gdb's values become bytes: variables in registers, memory, pieces, constants and nowhere."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __attribute__((noinline)) int observed(long number, bool flag, const char *text,
 		sink = gone;
 		inlined(source);
 		asm volatile("observed_here: nop" :: "r"(number), "r"(pair.first), "m"(bits), "m"(either),
-			     "m"(array), "r"(colour), "m"(head), "m"(end), "m"(kept), "r"(flag), "r"(text), "x"(ratio));
+			"m"(array), "r"(colour), "m"(head), "m"(end), "m"(kept), "r"(flag), "r"(text), "x"(ratio));
 	}
 	here();
 	return pair.first;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Reading what a machine brought back: traces, kernel logs, the guest's stream, verdicts. No machine needed."""
+"""Reading what a machine brought back: traces, kernel logs, the guest's stream, verdicts. Boots nothing."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_trace_that_lost_records_is_refused_unless_asked_for() -> None:
 
 
 def test_trace_of_which_a_record_has_no_newline_is_refused() -> None:
-    with pytest.raises(ValueError, match="3 lines for .* entries"):
+    with pytest.raises(ValueError, match=r"3 lines for .* entries"):
         trace.parse(_TRACE.format(kept=4).replace("/3", "/4"))
 
 
@@ -149,7 +149,7 @@ def test_kernel_that_is_not_installed_is_missing_with_its_packages(tmp_path: Pat
 
 
 def _install(root: Path, release: str, *, headers: bool) -> None:
-    """A kernel below `root` whose build folder is linked by an absolute name, as in packages unpacked there."""
+    """A kernel below `root`, its build folder linked by an absolute name, as in unpacked packages."""
     for file in (f"usr/lib/debug/boot/vmlinux-{release}", f"boot/vmlinuz-{release}"):
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         (root / file).touch()

@@ -14,8 +14,12 @@ from .kernels import KERNELS
 TOOLS = Path(__file__).parents[2] / "tools"
 
 _PROGRAMS = {
-    # Knows the packages in $STATE/installed, one a line, as dpkg-query prints them; fails if asked for another.
-    "dpkg-query": 'shift 3; for p; do grep -qx "$p" $STATE/installed && echo "$p installed" || bad=1; done; exit ${bad:-0}',
+    # Knows the packages in $STATE/installed, one a line; fails if asked for another.
+    "dpkg-query": """
+        shift 3
+        for p; do grep -qx "$p" $STATE/installed && echo "$p installed" || bad=1; done
+        exit ${bad:-0}
+    """,
     # Notes its call; fails the first $STATE/failures installs; a good one installs.
     "apt-get": """
         echo "$*" >> $STATE/calls

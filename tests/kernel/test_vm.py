@@ -32,7 +32,7 @@ def good_run(kernel: InstalledKernel, modules: Modules) -> VmResult:
         setup=f"cp /copied /tmp/copied; seq {LINES} > /tmp/numbers",
         workload=f"""
             uname -r; /bin/script
-            for size in {" ".join(map(str, SIZES))}; do dd if=/copied of=/dev/null bs=$size count=1 2>&- ; done
+            for size in {" ".join(map(str, SIZES))}; do dd if=/copied of=/dev/null bs=$size count=1 2>&-; done
             ls /sys/module
         """,
         files={"copied": b"x" * 4096, "bin/script": b"#!/bin/sh\necho script was run\n"},
@@ -90,12 +90,21 @@ def test_failed_step_ends_the_steps_but_not_the_collecting(kernel: InstalledKern
         modules=[modules.build(kernel, "count_reads")],
         setup="echo before; exit 3",
         workload="echo never",
-        collect={"limits": "/proc/1/limits"},
+        collect={
+            "limits": "/proc/1/limits",
+            "cmdline": "/proc/cmdline",
+            "cpus": "/sys/devices/system/cpu/online",
+        },
+        smp=2,
+        nokaslr=True,
+        append="word=of-ours",
     )
     result = machine.run(check=False)
     assert [step.status for step in result.steps] == [3, None, None, None]
     assert result.step("setup").output == "before\n"
     assert result.finished and "Max open files" in result.sections["limits"]
+    assert result.sections["cpus"] == "0-1\n"
+    assert {"nokaslr", "word=of-ours"} <= set(result.sections["cmdline"].split())
     with pytest.raises(VmFailure, match="setup: exit status 3: before"):
         result.check()
 
@@ -144,13 +153,14 @@ def _command_lines() -> str:
 
 
 def test_build_error_carries_what_the_compiler_said(kernel: InstalledKernel, tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="broken.c:1:.*error: .*nosuch"):
+    with pytest.raises(BuildError, match=r"broken\.c:1:.*error: .*nosuch"):
         build_module(kernel, "broken", {"broken.c": "int x = nosuch;\n"}, tmp_path)
 
 
 def test_build_links_several_files_into_one_module(kernel: InstalledKernel, tmp_path: Path) -> None:
     sources = {
-        "one.c": '#include <linux/module.h>\nint two(void);\nint one(void) { return two(); }\nMODULE_LICENSE("GPL");\n',
+        "one.c": "#include <linux/module.h>\nint two(void);\nint one(void) { return two(); }\n"
+        'MODULE_LICENSE("GPL");\n',
         "two.c": "int two(void);\nint two(void) { return VALUE; }\n",
     }
     ko = build_module(

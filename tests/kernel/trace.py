@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 
 _TRACE_RECORD = re.compile(
-    r"^ *(?P<comm>.*?)-(?P<pid>\d+) +\[(?P<cpu>\d+)\] +(?P<flags>\S+) +(?P<time>\d+\.\d+): (?P<where>[^:]*): ?(?P<text>.*)$"
+    r"^ *(?P<comm>.*?)-(?P<pid>\d+) +\[(?P<cpu>\d+)\] +(?P<flags>\S+) +"
+    r"(?P<time>\d+\.\d+): (?P<where>[^:]*): ?(?P<text>.*)$"
 )
 _TRACE_TOTALS = re.compile(r"entries-in-buffer/entries-written: (\d+)/(\d+)")
 
@@ -18,7 +19,7 @@ class LostRecords(AssertionError):
 
 @dataclass(frozen=True)
 class TraceRecord:
-    """One line of a trace instance; `time` in seconds of the trace clock, `where` the function that recorded."""
+    """One line of a trace instance: `time` in seconds, `where` the function that recorded it."""
 
     comm: str
     pid: int
@@ -31,8 +32,8 @@ class TraceRecord:
 def parse(text: str, *, all_kept: bool = True) -> list[TraceRecord]:
     """Parse a tracefs ``trace`` file. `comm` is ``<...>`` where the kernel did not note it: compare pids.
 
-    LostRecords where the ring buffer overwrote some, unless `all_kept` is false; ValueError where the lines are not
-    one for each entry (a record printed without its newline).
+    LostRecords where the ring buffer overwrote some, unless `all_kept` is false; ValueError where the lines
+    are not one for each entry (a record printed without its newline).
     """
     totals = [(int(kept), int(written)) for kept, written in _TRACE_TOTALS.findall(text)]
     if all_kept and any(kept != written for kept, written in totals):

@@ -4,9 +4,10 @@
     result = VirtualMachine(kernel, modules=[ko], workload="cat /proc/version").run()
     for record in result.records("mymodule"): ...
 
-The order inside: ``kernel_modules`` are loaded, ``setup`` runs, ``modules`` are loaded, ``workload`` runs; traces,
-debugfs and ``collect`` are read; the modules are unloaded, last first; ``dmesg`` is read; power off. A step that fails
-(exit status not 0) ends the steps, not the reading. About 3 s on a small machine, without KVM.
+The order inside: ``kernel_modules`` are loaded, ``setup`` runs, ``modules`` are loaded, ``workload`` runs;
+traces, debugfs and ``collect`` are read; the modules are unloaded, last first; ``dmesg`` is read; power
+off. A step that fails (exit status not 0) ends the steps, not the reading. About 3 s on a small machine,
+without KVM.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ class VirtualMachine:
         return result.check() if check else result
 
     def with_gdb(self, folder: Path, before: Sequence[Step], after: Sequence[Step]) -> VirtualMachine:
-        """The same machine at link-time addresses with a debugger's steps; qemu's gdb stub listens on the Unix socket
-        ``socket`` in `folder`, the file ``console`` there can be followed.
+        """The same machine at link-time addresses with a debugger's steps; qemu's gdb stub listens on the
+        Unix socket ``socket`` in `folder`, the file ``console`` there can be followed.
         """
         chardev = f"unix:{folder}/socket,server=on,wait=off"
         return replace(
@@ -142,7 +143,7 @@ class VirtualMachine:
         return actions
 
     def _modprobe(self, name: str) -> str:
-        """Shell that loads a kernel's own module with its dependencies, those that are loaded already left out."""
+        """Shell that loads a kernel's own module and what it depends on, if not yet loaded."""
         loads = []
         for ko in self.kernel.module_files(name):
             loaded = shlex.quote("/sys/module/" + ko.name.split(".ko")[0].replace("-", "_"))
