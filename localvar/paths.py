@@ -1,23 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Where the headers and the makefile fragment are: in the installed package, or beside it in a checkout."""
+"""Where the files are that localvar brings besides Python: the C headers and the makefile fragment.
+
+A wheel has them in localvar/data/; a checkout (an editable install is one) has them beside the package.  In both
+include/ and kbuild_plugin/ are siblings: the fragment finds the headers as ../include.
+"""
 
 from __future__ import annotations
 
-import os
+from functools import cache
 from pathlib import Path
 
+from localvar.diagnostics import environment_failure
 
-def _data(name: str, mark: str) -> Path:
-    package = Path(os.path.abspath(__file__)).parent
-    candidates = (package / "data" / name, package.parent / name)
-    return next((c for c in candidates if (c / mark).is_file()), candidates[-1])
+_PACKAGE = Path(__file__).resolve().parent
 
 
 def include_directory() -> Path:
-    """The directory that holds localvar.h."""
-    return _data("include", "localvar.h")
+    """The directory that holds localvar.h, absolute.  Raises Failure where the installation lacks it."""
+    return _data_directory() / "include"
 
 
 def kbuild_fragment() -> Path:
-    """The makefile fragment that a Kbuild file includes."""
-    return _data("kbuild_plugin", "localvar.mk") / "localvar.mk"
+    """The makefile fragment that a Kbuild file includes, absolute.  Raises Failure where the installation lacks it."""
+    return _data_directory() / "kbuild_plugin" / "localvar.mk"
+
+
+@cache
+def _data_directory() -> Path:
+    for candidate in (_PACKAGE / "data", _PACKAGE.parent):
+        if (candidate / "include" / "localvar.h").is_file() and (candidate / "kbuild_plugin" / "localvar.mk").is_file():
+            return candidate
+    raise environment_failure("no-headers", f"this localvar has no localvar.h and localvar.mk, neither in {_PACKAGE / 'data'} nor in "
+                              f"{_PACKAGE.parent}", fix="install it again: pip install --force-reinstall localvar")

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from localvar.model.source import READS, Macro
+from localvar.paths import include_directory
+from localvar.paths import include_directory
 from localvar.source.flags import include_directories
 from localvar.source.lexer import File
-from localvar.source.parse import Inclusion, include_directory
+from localvar.source.parse import Inclusion
 
 _KERNEL = re.compile(r"(.*)/arch/\w+/include(?:/.*)?")
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.M)
@@ -33,7 +35,7 @@ class ModuleFiles:
         self._shown_folder = os.path.dirname(path)
         roots = (_KERNEL.fullmatch(os.path.realpath(d)) for d in include_directories(flags))
         kernels = {match[1] for match in roots if match is not None}
-        self._foreign = (*(k for k in sorted(kernels) if not _inside(self.main, k)), include_directory())
+        self._foreign = (*(k for k in sorted(kernels) if not _inside(self.main, k)), str(include_directory()))
         self.files = {self.main: File(path, data)}
 
     def add(self, inclusions: Sequence[Inclusion]) -> None:

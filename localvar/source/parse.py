@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localvar.diagnostics import environment_failure
+from localvar.paths import include_directory
 from localvar.source.flags import clang_flags
 
 # CXTranslationUnit_Flags, clang-c/Index.h
@@ -324,10 +325,3 @@ def open_unit(path: str, text: bytes, flags: Sequence[str], *, directory: str, t
     """
     options = [*clang_flags(flags, directory, target=target), "-DLOCALVAR_SCAN", f"-I{include_directory()}"]
     return Unit(os.path.abspath(path), text, options, header_bodies=header_bodies)
-
-
-def include_directory() -> str:
-    """The directory that holds localvar.h: in the package where it was installed, else beside it."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    candidates = (os.path.join(package, "include"), os.path.join(os.path.dirname(package), "include"))
-    return next((c for c in candidates if os.path.isfile(os.path.join(c, "localvar.h"))), candidates[-1])
