@@ -30,7 +30,8 @@ class Kernel:
         arch = ARCHITECTURES.get(self.elf.machine)
         if arch is None:
             known = ", ".join(a.name for a in ARCHITECTURES.values())
-            raise environment_failure("wrong-architecture", f"{path}: made for ELF machine {self.elf.machine}; localvar knows {known}")
+            raise environment_failure("wrong-architecture",
+                                      f"{path}: made for ELF machine {self.elf.machine}; localvar knows {known}")
         self.arch: Architecture = arch
         self.info = DebugInfo(self.elf)
         self.release = release or "unknown"
@@ -60,7 +61,8 @@ class Kernel:
         """Link-time address and bytes of the build-id.  Raises Failure where the kernel has none."""
         place = self.elf.build_id_place
         if place is None:
-            raise environment_failure("no-build-id", f"{self.path}: no build-id note: a module could not check that it runs on this kernel",
+            raise environment_failure("no-build-id",
+                                      f"{self.path}: no build-id note: a module could not check that it runs on this kernel",
                                       fix="link the kernel with --build-id (its default)")
         return place
 
@@ -90,4 +92,5 @@ def _syntax(text: str, problem: CoordinateError, span: Span | None) -> Failure:
         span = Span(span.file, start, start + problem.length, span.line, span.column + 1 + problem.offset)
         return source_failure("coordinate", problem.message, span, fix=problem.fix)
     caret = Note(f"{text}"), Note(" " * problem.offset + "^" + "~" * (problem.length - 1))
-    return source_failure("coordinate", f"coordinate '{text}': {problem.message}", span, notes=caret if span is None else (), fix=problem.fix)
+    return source_failure("coordinate", f"coordinate '{text}': {problem.message}", span,
+                          notes=caret if span is None else (), fix=problem.fix)

@@ -30,5 +30,6 @@ def _data_directory() -> Path:
     for candidate in (_PACKAGE / "data", _PACKAGE.parent):
         if (candidate / "include" / "localvar.h").is_file() and (candidate / "kbuild_plugin" / "localvar.mk").is_file():
             return candidate
-    raise environment_failure("no-headers", f"this localvar has no localvar.h and localvar.mk, neither in {_PACKAGE / 'data'} nor in "
-                              f"{_PACKAGE.parent}", fix="install it again: pip install --force-reinstall localvar")
+    raise environment_failure(
+        "no-headers", f"this localvar has no localvar.h and localvar.mk, neither in {_PACKAGE / 'data'} nor in {_PACKAGE.parent}",
+        fix="install it again: pip install --force-reinstall localvar")

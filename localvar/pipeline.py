@@ -14,12 +14,12 @@ from localvar.codegen.render import Output, render
 from localvar.codegen.tables import KernelIdentity
 from localvar.diagnostics import Failure, Log
 from localvar.kernel import Kernel
+from localvar.model.path import Path
 from localvar.model.plan import Read, ReadPlan
 from localvar.model.site import Site
 from localvar.model.source import ProbeDeclaration, ProbeSource
 from localvar.plan.bind import Binder
 from localvar.plan.read import plan_read
-from localvar.model.path import Path
 from localvar.source.scan import scan
 from localvar.types.supply import supply
 

@@ -6,7 +6,19 @@ from __future__ import annotations
 from localvar.arch import Architecture
 from localvar.model import fold
 from localvar.model.expr import (
-    COMPARISONS, Address, Binary, Const, Entry, Expr, Extend, Load, Op, Parameter, Reg, Select, Unary,
+    COMPARISONS,
+    Address,
+    Binary,
+    Const,
+    Entry,
+    Expr,
+    Extend,
+    Load,
+    Op,
+    Parameter,
+    Reg,
+    Select,
+    Unary,
 )
 
 UNSIGNED = {8: "u8", 16: "u16", 32: "u32", 64: "unsigned long", 128: "unsigned __int128"}

@@ -11,7 +11,13 @@ from localvar import __version__
 from localvar.codegen.accessors import Accessors
 from localvar.codegen.splice import Replacement, padded, splice
 from localvar.codegen.tables import (
-    KernelIdentity, c_string, kernel_table, module_definition, module_init, place_definition, probe_definition,
+    KernelIdentity,
+    c_string,
+    kernel_table,
+    module_definition,
+    module_init,
+    place_definition,
+    probe_definition,
 )
 from localvar.diagnostics import Span
 from localvar.model.plan import ReadPlan
@@ -216,7 +222,7 @@ class _Renderer:
         starts = []
         for use in self.source.uses:
             if use.span.file == self.source.path and use.copy is None:
-                function = next((f for f in self.source.functions if f.name == use.function and f.span.file == use.span.file), None)
+                function = next((f for f in self.source.functions if (f.name, f.span.file) == (use.function, use.span.file)), None)
                 starts.append(function.span.start if function else use.span.start)
         starts += [probe.span.start for probe in self.source.probes if probe.span.file == self.source.path]
         starts += [hook.span.start for hook in self.source.hooks if hook.span.file == self.source.path]
@@ -233,7 +239,7 @@ class _Renderer:
                      if f.span.file == self.source.path and f.span.start <= at < f.span.end]
         at = min([at, *enclosing])
         text = self.source.text
-        matches = list(re.finditer(rb"[;}][ \t]*(?:/\*[^\n]*?\*/[ \t]*|//[^\n]*)?\r?\n|^#[^\n]*(?<!\\)\n", text[:at], re.MULTILINE))
+        matches = list(re.finditer(rb"[;}][ \t]*(?:/\*[^\n]*?\*/[ \t]*|//[^\n]*)?\r?\n|^#[^\n]*(?<!\\)\n", text[:at], re.M))
         floor = matches[-1].end() if matches else 0
         return _skip_comments(text, max(floor, min(self.source.include_at, at)), at)
 

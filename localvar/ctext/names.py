@@ -21,7 +21,7 @@ class Unspeakable(Exception):
 def identifier(name: str | None) -> str:
     """name, where it is a C identifier and no keyword.  Raises Unspeakable."""
     if name is None or not _IDENTIFIER.match(name) or name in _KEYWORDS:
-        raise Unspeakable("a type without a name" if name is None else f"{ascii(name)} is no C name")
+        raise Unspeakable("a type without a name" if name is None else f"{name!a} is no C name")
     return name
 
 
@@ -29,5 +29,5 @@ def arithmetic(name: str) -> str:
     """The name of a base type, where it is made of C's own words.  Raises Unspeakable."""
     words = name.split()
     if not words or any(word not in _ARITHMETIC for word in words):
-        raise Unspeakable(f"{ascii(name)} is no C type")
+        raise Unspeakable(f"{name!a} is no C type")
     return " ".join(words)

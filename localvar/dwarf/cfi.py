@@ -10,7 +10,6 @@ import struct
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Union
 
 from localvar.dwarf.elf import Elf
 from localvar.dwarf.errors import DwarfError
@@ -58,8 +57,8 @@ class Undefined:
     """The caller's register is lost."""
 
 
-CfaRule = Union[RegisterOffset, Expression]
-RegisterRule = Union[SavedAt, InRegister, Expression, SameValue, Undefined]
+CfaRule = RegisterOffset | Expression
+RegisterRule = SavedAt | InRegister | Expression | SameValue | Undefined
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def _indexed(info: DebugInfo, offsets: Collection[int], name: str, tags: Collect
     units = sorted((info.unit(offset) for offset in info.unit_offsets), key=lambda u: u.base(c.DW_AT_str_offsets_base, 8))
     bases = [unit.base(c.DW_AT_str_offsets_base, 8) for unit in units]
     for place in sorted(places):
-        for unit, base, end in zip(units, bases, [*bases[1:], contents.size]):
+        for unit, base, end in zip(units, bases, [*bases[1:], contents.size], strict=True):
             if base <= place < end:
                 yield from _with_index(unit, (place - base) // unit.header.offset_size, name, tags)
 

@@ -36,7 +36,8 @@ def die_ranges(die: Die) -> Ranges:
 
 def _read_v5(unit: Unit, offset: int) -> Ranges:
     cursor = Cursor(unit, ".debug_rnglists", offset)
-    base, found = unit.low_pc, []
+    base = unit.low_pc
+    found: Ranges = []
     while True:
         kind = cursor.byte()
         if kind == c.DW_RLE_end_of_list:
@@ -67,7 +68,8 @@ def _read_v5(unit: Unit, offset: int) -> Ranges:
 
 def _read_v4(unit: Unit, offset: int) -> Ranges:
     cursor = Cursor(unit, ".debug_ranges", offset)
-    base, found = unit.low_pc, []
+    base = unit.low_pc
+    found: Ranges = []
     escape = (1 << 8 * unit.header.address_size) - 1
     while True:
         low, high = cursor.address(), cursor.address()

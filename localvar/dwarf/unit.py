@@ -14,7 +14,15 @@ from localvar.dwarf import constants as c
 from localvar.dwarf.abbrev import Abbreviation
 from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.forms import (
-    ADDRESSES, BLOCKS, CONSTANTS, INDEXED_ADDRESSES, INDEXED_STRINGS, STRINGS, UNIT_REFERENCES, RawValue, read_form,
+    ADDRESSES,
+    BLOCKS,
+    CONSTANTS,
+    INDEXED_ADDRESSES,
+    INDEXED_STRINGS,
+    STRINGS,
+    UNIT_REFERENCES,
+    RawValue,
+    read_form,
     skip_form,
 )
 from localvar.dwarf.leb128 import uleb
@@ -320,9 +328,11 @@ class Die:
     def reference(self, attribute: int) -> Die | None:
         """The DIE that a reference attribute names, in this unit or another; None where there is none."""
         found = self.attributes.get(attribute)
-        if found is None or not isinstance(found[1], int):
+        if found is None:
             return None
         form, value = found
+        if not isinstance(value, int):
+            return None
         if form in UNIT_REFERENCES:
             return self.unit.die(value)
         if form == c.DW_FORM_ref_addr:

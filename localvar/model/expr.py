@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Union
 
 
 class Op(enum.Enum):
@@ -142,7 +141,7 @@ class Parameter:
     bits: int = 64
 
 
-Expr = Union[Const, Reg, Address, Load, Unary, Binary, Select, Extend, Entry, Parameter]
+Expr = Const | Reg | Address | Load | Unary | Binary | Select | Extend | Entry | Parameter
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:

@@ -7,7 +7,6 @@ What is not one of the first seven is Absent with a reason: nothing is half-unde
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 from localvar.model.expr import Expr
 
@@ -93,7 +92,7 @@ class Absent:
     reason: Reason
 
 
-Location = Union[Register, Memory, Value, Constant, Pieces, ImplicitPointer, EntryValue, Absent]
+Location = Register | Memory | Value | Constant | Pieces | ImplicitPointer | EntryValue | Absent
 
 
 def absent(slug: str, text: str) -> Absent:

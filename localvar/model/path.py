@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Union
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _STEP = re.compile(r"\s*(?:(\.|->)\s*([A-Za-z_]\w*)|\[\s*(0[xX][0-9a-fA-F]+|\d+)\s*\])", re.ASCII)
@@ -26,7 +25,7 @@ class IndexStep:
     index: int
 
 
-Step = Union[MemberStep, IndexStep]
+Step = MemberStep | IndexStep
 
 
 @dataclass(frozen=True)

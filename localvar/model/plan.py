@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Union
 
 from localvar.model.ctype import CType, Declared
 from localvar.model.expr import Expr
@@ -93,7 +92,7 @@ class Assembly:
     chunks: tuple[Chunk, ...]
 
 
-Source = Union[Scalar, Object, Assembly]
+Source = Scalar | Object | Assembly
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ class Site:
     function: the source function whose scope names are resolved in; inlined: the functions whose inlined copies hold
     the pc, innermost first.  entry: address of the containing concrete function's entry.  file, line: of the source.
     outer: the place was given as an offset or an address in the concrete function, so names that the innermost inlined
-    function does not know are looked up in the functions it was inlined into.  why_not: why it cannot be probed, None where it can.
+    function does not know are looked up in the functions it was inlined into.  why_not: why it cannot be probed, None where
+    it can.
     """
 
     kind: SiteKind

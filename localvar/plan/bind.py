@@ -127,7 +127,7 @@ class Binder:
         return [index for index in sites if index not in bad]
 
     def _is_optional(self, use: MacroUse) -> bool:
-        return use.macro in OPTIONAL or bool(use.arguments) and use.arguments[0].text in use.guarded_by
+        return use.macro in OPTIONAL or (bool(use.arguments) and use.arguments[0].text in use.guarded_by)
 
     def _refuse(self, declaration: ProbeDeclaration, index: int, uses: list[MacroUse]) -> None:
         """The errors of a probe's only site."""
@@ -180,7 +180,7 @@ class Binder:
         except NoSuchMember as problem:
             close = difflib.get_close_matches(path.steps[-1].name if hasattr(path.steps[-1], "name") else "",
                                               problem.candidates, 3)
-            notes = (Note(f"close names: {', '.join(close)}"),) if close else ()
+            notes: tuple[Note, ...] = (Note(f"close names: {', '.join(close)}"),) if close else ()
             self.log.error("no-such-member", f"'{path}': {problem}", span, notes=notes)
             return absent_read(site, path, Reason("no-such-member", str(problem)))
 
@@ -192,7 +192,7 @@ class Binder:
         if read.reason.slug == "no-such-variable":
             names = [v.name for v in self.locations.variables(read.site)]
             close = difflib.get_close_matches(read.path.name, names, 3, 0.6)
-            notes = (Note(f"close names: {', '.join(close)}"),) if close else ()
+            notes: tuple[Note, ...] = (Note(f"close names: {', '.join(close)}"),) if close else ()
             notes += (Note(f"in scope there: {', '.join(names)}"),) if names else ()
             self.log.error(read.reason.slug, read.reason.text, span, notes=notes)
             return

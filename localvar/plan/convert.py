@@ -6,10 +6,23 @@ from __future__ import annotations
 import re
 from typing import Protocol
 
-from localvar.diagnostics import Log, Note, Span
 from localvar.ctext.declare import display
+from localvar.diagnostics import Log, Note, Span
 from localvar.model.ctype import (
-    Array, BaseType, CType, Declared, Encoding, Enumeration, Pointer, Qualified, Qualifier, Record, Void, is_signed, size_of, strip,
+    Array,
+    BaseType,
+    CType,
+    Declared,
+    Encoding,
+    Enumeration,
+    Pointer,
+    Qualified,
+    Qualifier,
+    Record,
+    Void,
+    is_signed,
+    size_of,
+    strip,
 )
 from localvar.model.plan import Read
 
@@ -142,7 +155,7 @@ def _pointers(a: CType, w: CType) -> str | None:
 
 
 def _qualifiers(ctype: CType) -> set[Qualifier]:
-    found = set()
+    found: set[Qualifier] = set()
     while isinstance(ctype, Qualified):
         if ctype.qualifier in (Qualifier.CONST, Qualifier.VOLATILE):
             found.add(ctype.qualifier)

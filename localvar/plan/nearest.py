@@ -31,7 +31,8 @@ class Variables(Protocol):
         """The variable that a name means at a site."""
 
 
-def nearest(site: Site, paths: Sequence[Path], variables: Variables, statements: Statements, arch: Architecture) -> tuple[Note, ...]:
+def nearest(site: Site, paths: Sequence[Path], variables: Variables, statements: Statements,
+            arch: Architecture) -> tuple[Note, ...]:
     """One note that names the nearest places where all paths are readable, or says that there is none."""
     names = ", ".join(dict.fromkeys(str(path) for path in paths))
     good = [other for other in statements.statements(site)[:LIMIT] if other.why_not is None

@@ -75,7 +75,7 @@ def _check_characters(text: str) -> int:
     """Refuse what no coordinate has; where the first character that is not blank stands."""
     for index, character in enumerate(text):
         if character not in BLANKS and not " " < character < "\x7f":
-            raise CoordinateError(f"{ascii(character)} cannot be in a coordinate", index, 1)
+            raise CoordinateError(f"{character!a} cannot be in a coordinate", index, 1)
     start = len(text) - len(text.lstrip(BLANKS))
     if start == len(text):
         raise CoordinateError("the coordinate is empty", 0, len(text), _EXAMPLE)

@@ -9,13 +9,31 @@ from localvar.diagnostics import Failure, Note, Span, source_failure
 from localvar.dwarf import constants as c
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.scope import (
-    FUNCTION_TAGS, SCOPE_TAGS, Chain, Instance, blocks_within, chain_at, function_at, holds, name_of, origin, own_function,
+    FUNCTION_TAGS,
+    SCOPE_TAGS,
+    Chain,
+    Instance,
+    blocks_within,
+    chain_at,
+    function_at,
+    holds,
+    name_of,
+    origin,
+    own_function,
 )
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die
 from localvar.model.site import Site, SiteKind
 from localvar.probe.coordinate import (
-    AbsoluteAddress, AllLines, ByteOffset, Coordinate, Function, Lines, RelativeLine, Statement, Variant,
+    AbsoluteAddress,
+    AllLines,
+    ByteOffset,
+    Coordinate,
+    Function,
+    Lines,
+    RelativeLine,
+    Statement,
+    Variant,
 )
 from localvar.probe.functions import all_instances, close_names, function_file, matching_functions
 from localvar.probe.names import is_glob
@@ -70,7 +88,8 @@ class Resolver:
         functions = self._functions(target.name, target.file, span)
         found = list(all_instances(functions))
         if not found:
-            raise source_failure("no-code", f"function '{target.name}' has no code in this kernel (every use was optimized out)", span)
+            raise source_failure("no-code", f"function '{target.name}' has no code in this kernel (every use was optimized out)",
+                                 span)
         return found
 
     def _function(self, target: Function, span: Span | None) -> Iterator[Site]:
@@ -97,8 +116,8 @@ class Resolver:
     def _only(self, found: list[Instance], inlined: bool, target: Function, span: Span | None) -> list[Instance]:
         kept = [instance for instance in found if instance.inlined is inlined]
         if not kept:
-            raise source_failure("no-code", f"function '{target.name}' has no {'inlined copy' if inlined else 'code out of line'} "
-                                 f"in this kernel: it is {'never' if inlined else 'always'} inlined", span)
+            lacking, way = ("inlined copy", "never") if inlined else ("code out of line", "always")
+            raise source_failure("no-code", f"function '{target.name}' has no {lacking} in this kernel: it is {way} inlined", span)
         return kept
 
     def _is_part(self, instance: Instance) -> bool:
@@ -129,7 +148,8 @@ class Resolver:
                 found = True
                 yield self._site(blocks_within(_narrow(chain, pc), pc), pc)
         if not found and without_code:
-            raise source_failure("no-code", f"label '{wanted}' of function '{target.name}' has no address: its code was merged away", span)
+            raise source_failure("no-code", f"label '{wanted}' of function '{target.name}' has no address: its code was merged away",
+                                 span)
         if not found:
             note = f"its labels: {', '.join(sorted(names))}" if names else "it has no labels"
             raise source_failure("no-such-label", f"function '{target.name}' has no label '{wanted}'", span, notes=(Note(note),))
@@ -159,7 +179,7 @@ class Resolver:
 
     def _check_boundary(self, instance: Instance, pc: int, span: Span | None) -> None:
         """Refuse an address that is not where an instruction begins: a breakpoint there would corrupt the code."""
-        low, high = next((r for r in instance.ranges if r[0] <= pc < r[1]))
+        low, high = next(r for r in instance.ranges if r[0] <= pc < r[1])
         if pc == low:
             return
         code = self.info.elf.memory(low, high - low)
@@ -201,12 +221,12 @@ class Resolver:
         lines: set[int] = set()
         for function in functions:
             file = function_file(function) or ""
-            starts = dict((pc, line) for line, pc in line_starts(function.unit, file, lambda _: True))
+            starts = {pc: line for line, pc in line_starts(function.unit, file, lambda _: True)}
             for instance in all_instances([function]):
                 for pc, line in starts.items():
-                    if any(low <= pc < high for low, high in instance.ranges):
-                        if own_function(chain_at(instance.chain[-1], pc)) == instance.chain[0]:
-                            lines.add(line)
+                    inside = any(low <= pc < high for low, high in instance.ranges)
+                    if inside and own_function(chain_at(instance.chain[-1], pc)) == instance.chain[0]:
+                        lines.add(line)
         first = origin(functions[0]).constant(c.DW_AT_decl_line) or 0
         asked = _asked_line(target.where, first)
         near = sorted(sorted(lines), key=lambda line: abs(line - asked))[:4]

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from localvar.dwarf.line import LineTable
-from localvar.dwarf.unit import Unit
 from localvar.dwarf.types import line_table
+from localvar.dwarf.unit import Unit
 from localvar.probe.functions import path_matches
 
 Wanted = Callable[[int], bool]
@@ -34,7 +35,7 @@ def line_starts(unit: Unit, file: str, wanted: Wanted) -> Iterator[tuple[int, in
 def _ranges(table: LineTable, indices: set[int], wanted: Wanted) -> Iterator[tuple[int, int]]:
     """(address, line) where a contiguous range of one wanted line begins with a statement."""
     end, line = -1, -1
-    for row, following in zip(table.rows, table.rows[1:]):
+    for row, following in pairwise(table.rows):
         if row.end_sequence or following.address <= row.address:
             continue
         if row.file in indices and wanted(row.line):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from localvar.model.source import READS, Macro
 from localvar.paths import include_directory
-from localvar.paths import include_directory
 from localvar.source.flags import include_directories
 from localvar.source.lexer import File
 from localvar.source.parse import Inclusion
