@@ -13,8 +13,17 @@ from localvar.ctext.declare import declaration, display, type_name
 from localvar.ctext.names import Unspeakable
 from localvar.diagnostics import Log
 from localvar.model.ctype import (
-    Array, BaseType, CType, Encoding, Enumeration, Pointer, Qualified, strip,
+    Array,
+    BaseType,
+    CType,
+    Encoding,
+    Enumeration,
+    Pointer,
+    Qualified,
+    size_of,
+    strip,
 )
+from localvar.model.expr import Expr, Extend
 from localvar.model.plan import Assembly, Object, PlannedUse, Read, ReadPlan, Scalar
 from localvar.model.source import Macro
 
@@ -106,7 +115,8 @@ class _Writer:
         lines = []
         for read in reads:
             where = f"{read.site.name}" + (f" ({read.site.file}:{read.site.line})" if read.site.file else "")
-            what = read.variable.dwarf if read.variable and read.readable else f"absent: {read.reason.text if read.reason else ''}"
+            absent = f"absent: {read.reason.text if read.reason else ''}"
+            what = read.variable.dwarf if read.variable and read.readable else absent
             how = "" if read.how is None or read.how.value == "direct" else f" [{read.how.value}]"
             lines.append(f"{where}: {what}{how}")
         kind = f"{read.variable.kind.value} of {read.variable.scope}" if read.variable else "not in scope"
@@ -186,19 +196,33 @@ def value_statement(read: Read, ctype: CType, arch: Architecture) -> str:
 
 def scalar(source: Scalar, read: Read, ctype: CType, arch: Architecture) -> str:
     """The expression for a scalar, cast to its type; bit-fields that are signed get their sign."""
-    text = c_expression(source.expr, arch)
     bare = strip(ctype)
     name = type_name(ctype)
+    text = c_expression(_without_narrowing(source.expr, ctype), arch)
     if read.bit_field is not None and _is_signed_integer(bare):
         unused = source.expr.bits - read.bit_field[1]
         signed = {8: "s8", 16: "s16", 32: "s32", 64: "s64"}[source.expr.bits]
         return f"({name})(({signed})(({UNSIGNED[source.expr.bits]})({text}) << {unused}) >> {unused})"
     if isinstance(bare, Pointer):
         return f"({name})({text})" if not text.replace("->", "").replace("_", "").isalnum() else f"({name}){text}"
-    if source.expr.bits == 64 and isinstance(bare, BaseType) and bare.size == 8 and name in ("unsigned long", "long unsigned int"):
+    is_word = isinstance(bare, BaseType) and bare.size == 8 and name in ("unsigned long", "long unsigned int")
+    if source.expr.bits == 64 and is_word:
         return text
     simple = text.replace("->", "").replace("_", "").isalnum()
     return f"({name}){text}" if simple else f"({name})({text})"
+
+
+def _without_narrowing(expr: Expr, ctype: CType) -> Expr:
+    """expr without a last step that drops upper bits, where the cast to ctype drops the same."""
+    integer = isinstance(strip(ctype), (BaseType, Enumeration)) and not _is_bool(ctype)
+    if integer and isinstance(expr, Extend) and expr.bits < expr.operand.bits and size_of(ctype) == expr.bits // 8:
+        return expr.operand
+    return expr
+
+
+def _is_bool(ctype: CType) -> bool:
+    bare = strip(ctype)
+    return isinstance(bare, BaseType) and bare.encoding is Encoding.BOOLEAN
 
 
 def _is_signed_integer(bare: CType) -> bool:

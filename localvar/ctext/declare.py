@@ -3,11 +3,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from localvar.ctext.names import Unspeakable, arithmetic, identifier
 from localvar.model.ctype import (
-    Array, BaseType, CType, Enumeration, FunctionType, Pointer, Qualified, Record, Typedef, UnknownType, Void,
+    Array,
+    BaseType,
+    CType,
+    Enumeration,
+    FunctionType,
+    Pointer,
+    Qualified,
+    Record,
+    Typedef,
+    UnknownType,
+    Void,
 )
 
 MAX_DEPTH = 64
@@ -48,8 +59,15 @@ def display(ctype: CType) -> str:
         return f"({problem})"
 
 
-def declarator(ctype: CType, name: str | None, quals: tuple[str, ...] = (), depth: int = 0) -> Any:
-    """pycparser's nodes for `name` of a type.  Raises Unspeakable."""
+Specify = Callable[[CType], Any]
+"""Makes the node of a type that is no pointer, array, function or qualified type.  Raises Unspeakable."""
+
+
+def declarator(ctype: CType, name: str | None, quals: tuple[str, ...] = (), depth: int = 0, specify: Specify | None = None) -> Any:
+    """pycparser's nodes for `name` of a type; specify: for types that are written otherwise than by their names.
+
+    Raises Unspeakable.
+    """
     from pycparser import c_ast
 
     if depth > MAX_DEPTH:
@@ -58,35 +76,37 @@ def declarator(ctype: CType, name: str | None, quals: tuple[str, ...] = (), dept
         inner = ctype.target()
         if isinstance(inner, Array):
             return declarator(Array(inner.key, inner.count, inner.variable, lambda: _qualified(ctype, inner.element())),
-                              name, quals, depth + 1)
+                              name, quals, depth + 1, specify)
         word = ctype.qualifier.value
         if isinstance(inner, FunctionType) or word in quals:
-            return declarator(inner, name, quals, depth + 1)
-        return declarator(inner, name, (*quals, word), depth + 1)
+            return declarator(inner, name, quals, depth + 1, specify)
+        return declarator(inner, name, (*quals, word), depth + 1, specify)
     if isinstance(ctype, Pointer):
-        return _wrap(c_ast.PtrDecl(list(quals), None), ctype.target(), name, depth)
+        return _wrap(c_ast.PtrDecl(list(quals), None), ctype.target(), name, depth, specify)
     if isinstance(ctype, Array):
+        if ctype.vector or ctype.variable:
+            raise Unspeakable("a vector" if ctype.vector else "an array of variable length")
         size = None if ctype.count is None else c_ast.Constant("int", str(ctype.count))
-        return _wrap(c_ast.ArrayDecl(None, size, []), ctype.element(), name, depth)
+        return _wrap(c_ast.ArrayDecl(None, size, []), ctype.element(), name, depth, specify)
     if isinstance(ctype, FunctionType):
-        return _wrap(c_ast.FuncDecl(_parameters(ctype, depth), None), ctype.result(), name, depth)
-    return c_ast.TypeDecl(name, list(quals), None, _specifier(ctype))
+        return _wrap(c_ast.FuncDecl(_parameters(ctype, depth, specify), None), ctype.result(), name, depth, specify)
+    return c_ast.TypeDecl(name, list(quals), None, (specify or specifier)(ctype))
 
 
 def _qualified(outer: Qualified, element: CType) -> CType:
     return Qualified(outer.key, outer.qualifier, lambda: element)
 
 
-def _wrap(node: Any, inner: CType, name: str | None, depth: int) -> Any:
+def _wrap(node: Any, inner: CType, name: str | None, depth: int, specify: Specify | None) -> Any:
     """node, of what is declared as inner: C declarators are read from the name outwards, and so is pycparser's chain."""
-    node.type = declarator(inner, name, (), depth + 1)
+    node.type = declarator(inner, name, (), depth + 1, specify)
     return node
 
 
-def _parameters(ctype: FunctionType, depth: int) -> Any:
+def _parameters(ctype: FunctionType, depth: int, specify: Specify | None) -> Any:
     from pycparser import c_ast
 
-    params: list[Any] = [c_ast.Typename(None, [], None, declarator(p, None, (), depth + 1)) for p in ctype.parameters()]
+    params: list[Any] = [c_ast.Typename(None, [], None, declarator(p, None, (), depth + 1, specify)) for p in ctype.parameters()]
     if ctype.variadic:
         if not params:
             return None
@@ -97,7 +117,8 @@ def _parameters(ctype: FunctionType, depth: int) -> Any:
     return c_ast.ParamList(params) if params else None
 
 
-def _specifier(ctype: CType) -> Any:
+def specifier(ctype: CType) -> Any:
+    """The node of a type by its name.  Raises Unspeakable."""
     from pycparser import c_ast
 
     if isinstance(ctype, Void):

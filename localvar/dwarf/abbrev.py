@@ -64,15 +64,14 @@ def form_size(form: int, address_size: int, offset_size: int, version: int) -> i
 
 
 def parse_abbreviations(data: bytes, at: int, address_size: int, offset_size: int, version: int) -> dict[int, Abbreviation]:
-    """The table at offset `at` of .debug_abbrev, for units of the given sizes.  Raises DwarfError, IndexError."""
+    """The table at offset `at` of .debug_abbrev, for units of the given sizes.  Raises Truncated, DwarfError."""
     table: dict[int, Abbreviation] = {}
     while True:
         code, at = uleb(data, at)
         if code == 0:
             return table
         tag, at = uleb(data, at)
-        has_children = data[at]
-        at += 1
+        has_children, at = uleb(data, at)  # one byte, 0 or 1
         attributes = []
         while True:
             name, at = uleb(data, at)

@@ -92,6 +92,7 @@ DW_AT_call_line = 0x59
 DW_AT_noreturn = 0x87
 DW_AT_language = 0x13
 DW_AT_import = 0x18
+DW_AT_GNU_vector = 0x2107
 DW_AT_GNU_call_site_value = 0x2111
 DW_AT_GNU_tail_call = 0x2115
 DW_AT_GNU_all_tail_call_sites = 0x2116

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Union
 
 from localvar.diagnostics import Failure, environment_failure
+from localvar.dwarf.errors import DwarfError
 
 ET_REL, ET_EXEC, ET_DYN = 1, 2, 3
 SHT_SYMTAB, SHT_RELA, SHT_NOTE, SHT_NOBITS = 2, 4, 7, 8
@@ -33,7 +33,8 @@ _SYMBOL = struct.Struct("<IBBHQQ")
 _RELA = struct.Struct("<QQq")
 _COMPRESSION = struct.Struct("<IIQQ")
 
-Buffer = Union[bytes, bytearray, mmap.mmap]
+Buffer = bytes | mmap.mmap
+BytePattern = re.Pattern[bytes]
 
 
 @dataclass(frozen=True)
@@ -76,22 +77,22 @@ class Contents:
     size: int
 
     def bytes(self, offset: int, size: int) -> bytes:
-        """size bytes at offset; raises ValueError where they are not all there."""
+        """size bytes at offset; raises DwarfError where they are not all there."""
         if offset < 0 or size < 0 or offset + size > self.size:
-            raise ValueError(f"offset {offset:#x} size {size:#x} is outside a section of {self.size:#x} bytes")
+            raise DwarfError(f"offset {offset:#x} size {size:#x} is outside a section of {self.size:#x} bytes")
         return self.data[self.start + offset : self.start + offset + size]
 
     def cstring(self, offset: int) -> str:
-        """The NUL-terminated string at offset; raises ValueError where there is none."""
+        """The NUL-terminated string at offset; raises DwarfError where there is none."""
         if not 0 <= offset < self.size:
-            raise ValueError(f"string offset {offset:#x} is outside a section of {self.size:#x} bytes")
+            raise DwarfError(f"string offset {offset:#x} is outside a section of {self.size:#x} bytes")
         begin = self.start + offset
         end = self.data.find(b"\0", begin, self.start + self.size)
         if end < 0:
-            raise ValueError(f"string at {offset:#x} has no end")
+            raise DwarfError(f"string at {offset:#x} has no end")
         return self.data[begin:end].decode("utf-8", "replace")
 
-    def search(self, pattern: re.Pattern[bytes]) -> Iterator[int]:
+    def search(self, pattern: BytePattern) -> Iterator[int]:
         """Offsets of all matches of pattern, overlapping ones too.  A literal runs at the speed of memchr."""
         end = self.start + self.size
         match = pattern.search(self.data, self.start, end)
@@ -205,7 +206,8 @@ class Elf:
             packed = contents.bytes(_COMPRESSION.size, contents.size - _COMPRESSION.size)
             if kind != ELFCOMPRESS_ZLIB:
                 raise environment_failure(
-                    "compressed", f"{self.path}: {section.name} is compressed with {'zstd' if kind == ELFCOMPRESS_ZSTD else kind}",
+                    "compressed",
+                    f"{self.path}: {section.name} is compressed with {'zstd' if kind == ELFCOMPRESS_ZSTD else kind}",
                     fix=f"objcopy --decompress-debug-sections {self.path} OUT, then --vmlinux OUT",
                 )
             data = zlib.decompress(packed)
@@ -223,6 +225,8 @@ class Elf:
 
         data = bytearray(contents.bytes(0, contents.size))
         for table in relocations:
+            if table.link >= len(self.sections) or table.size % _RELA.size:
+                raise self._damaged(f"{table.name} is no table of relocations")
             relocate(self, data, self._data[table.offset : table.offset + table.size], self.sections[table.link])
         return Contents(bytes(data), 0, len(data))
 
@@ -271,7 +275,7 @@ class Elf:
 
     def symbols_named(self, name: str) -> tuple[Symbol, ...]:
         """Defined symbols of exactly that name, in table order."""
-        table, strings = self._symtab
+        _, strings = self._symtab
         wanted = re.compile(re.escape(name.encode() + b"\0"))
         offsets = [struct.pack("<I", at) for at in strings.search(wanted)]
         return tuple(s for raw in self._matches(offsets, 0) if (s := self._symbol(raw)).name == name and s.section)
@@ -304,7 +308,7 @@ class Elf:
         """The symbol of that index in the table (for relocations), undefined ones too."""
         table, _ = self._symtab
         if not 0 <= index < table.size // _SYMBOL.size:
-            raise ValueError(f"no symbol {index}")
+            raise DwarfError(f"no symbol {index}")
         return self._symbol(_SYMBOL.unpack_from(table.data, table.start + index * _SYMBOL.size))
 
     def split(self, address: int) -> tuple[str | None, int]:

@@ -12,15 +12,26 @@ from dataclasses import dataclass, field, replace
 
 from localvar.arch import Architecture
 from localvar.dwarf import constants as c
-from localvar.dwarf.errors import DAMAGE, DwarfError
+from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.op import Operation, decode
 from localvar.dwarf.unit import Unit
 from localvar.model import fold
 from localvar.model.expr import Address, Const, Entry, Expr, Load, Op, Parameter, Reg, Select, Unary, contains
-from localvar.model.memory import is_safe
 from localvar.model.location import (
-    Absent, Constant, EntryValue, ImplicitPointer, Location, Memory, Piece, Pieces, Reason, Register, Value, absent,
+    Absent,
+    Constant,
+    EntryValue,
+    ImplicitPointer,
+    Location,
+    Memory,
+    Piece,
+    Pieces,
+    Reason,
+    Register,
+    Value,
+    absent,
 )
+from localvar.model.memory import is_safe
 
 STEP_LIMIT = 4096
 """Operations run for one location, over all branches, before it is refused as too complex."""
@@ -83,7 +94,7 @@ def evaluate(data: bytes, context: Context) -> Location:
         return _Machine(data, context).location()
     except Unreadable as problem:
         return Absent(problem.reason)
-    except DAMAGE as problem:
+    except DwarfError as problem:
         return absent("damaged", f"damaged location expression: {problem}")
 
 

@@ -7,14 +7,13 @@ An integer for constants, offsets, indices, references and flags; bytes for bloc
 
 from __future__ import annotations
 
-from typing import Union
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.abbrev import LEB, SIZED, form_size
-from localvar.dwarf.errors import DwarfError
+from localvar.dwarf.errors import DwarfError, Truncated
 from localvar.dwarf.leb128 import sleb, uleb
 
-RawValue = Union[int, bytes]
+RawValue = int | bytes
 
 STRINGS = frozenset({
     c.DW_FORM_string, c.DW_FORM_strp, c.DW_FORM_line_strp, c.DW_FORM_strx, c.DW_FORM_strx1, c.DW_FORM_strx2,
@@ -36,11 +35,14 @@ BLOCKS = frozenset({*SIZED})
 def skip_form(data: bytes, form: int, at: int, sizes: tuple[int, int, int]) -> int:
     """The offset behind a value of one of the forms whose size stands in the data.
 
-    sizes: address size, offset size, version of the unit.  Raises DwarfError, IndexError.
+    sizes: address size, offset size, version of the unit.  The offset may lie beyond the data.  Raises DwarfError.
     """
     if form in LEB:
-        while data[at] >= 0x80:
-            at += 1
+        try:
+            while data[at] >= 0x80:
+                at += 1
+        except IndexError:
+            raise Truncated(f"LEB128 number ends beyond its data, at {len(data):#x}") from None
         return at + 1
     width = SIZED.get(form)
     if width is not None:
@@ -54,14 +56,14 @@ def skip_form(data: bytes, form: int, at: int, sizes: tuple[int, int, int]) -> i
             raise DwarfError(f"string at {at:#x} has no end")
         return end + 1
     if form == c.DW_FORM_indirect:
-        form, at = uleb(data, at)
+        form, at = _named_form(data, at)
         fixed = form_size(form, *sizes)
         return skip_form(data, form, at, sizes) if fixed is None else at + fixed
     raise DwarfError(f"form {form:#x} is not known")
 
 
 def read_form(data: bytes, form: int, constant: int, at: int, sizes: tuple[int, int, int]) -> tuple[int, RawValue, int]:
-    """(form with DW_FORM_indirect resolved, value, offset behind it).  Raises DwarfError, IndexError."""
+    """(form with DW_FORM_indirect resolved, value, offset behind it).  Raises DwarfError."""
     fixed = form_size(form, *sizes)
     if fixed is not None:
         end = at + fixed
@@ -80,9 +82,7 @@ def read_form(data: bytes, form: int, constant: int, at: int, sizes: tuple[int, 
         value, end = uleb(data, at)
         return form, value, end
     if form == c.DW_FORM_indirect:
-        form, at = uleb(data, at)
-        if form in (c.DW_FORM_indirect, c.DW_FORM_implicit_const):
-            raise DwarfError(f"DW_FORM_indirect at {at:#x} names form {form:#x}")
+        form, at = _named_form(data, at)
         return read_form(data, form, 0, at, sizes)
     end = skip_form(data, form, at, sizes)
     if end > len(data):
@@ -92,3 +92,11 @@ def read_form(data: bytes, form: int, constant: int, at: int, sizes: tuple[int, 
     width = SIZED[form]
     begin = at + width if width else uleb(data, at)[1]
     return form, data[begin:end], end
+
+
+def _named_form(data: bytes, at: int) -> tuple[int, int]:
+    """The form that the data of a DW_FORM_indirect names, and the offset behind that."""
+    form, at = uleb(data, at)
+    if form in (c.DW_FORM_indirect, c.DW_FORM_implicit_const):
+        raise DwarfError(f"DW_FORM_indirect at {at:#x} names form {form:#x}")
+    return form, at

@@ -12,7 +12,7 @@ from localvar.dwarf import constants as c
 from localvar.dwarf.abbrev import Abbreviation, parse_abbreviations
 from localvar.dwarf.aranges import address_ranges
 from localvar.dwarf.elf import Contents, Elf
-from localvar.dwarf.errors import DwarfError
+from localvar.dwarf.errors import DwarfError, Truncated
 from localvar.dwarf.unit import Die, Unit, UnitHeader
 
 _HEADER_BYTES = 48
@@ -74,7 +74,7 @@ class DebugInfo:
                 try:
                     found = parse_abbreviations(bytes(contents.bytes(header.abbrev_offset, size)), 0, *key[1:])
                     break
-                except IndexError as problem:
+                except Truncated as problem:
                     if size < window:
                         raise DwarfError(f"abbreviations at {header.abbrev_offset:#x} have no end") from problem
                     window *= 8

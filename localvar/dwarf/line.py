@@ -6,6 +6,7 @@ from __future__ import annotations
 import posixpath
 from bisect import bisect_right
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from localvar.dwarf import constants as c
@@ -42,21 +43,18 @@ class LineTable:
         if offset is not None:
             try:
                 self._read_header(offset)
-            except IndexError as problem:
-                raise DwarfError(f"the line table at {offset:#x} ends early") from problem
+            except (IndexError, ValueError) as problem:  # DwarfError is a ValueError
+                raise DwarfError(f"the line table at {offset:#x} is damaged: {problem}") from problem
 
     def _read_header(self, offset: int) -> None:
         contents = self._unit.info.elf.contents(".debug_line")
-        try:
-            length, size, head = int.from_bytes(contents.bytes(offset, 4), "little"), 4, 4
-            if length == 0xFFFFFFFF:
-                length, size, head = int.from_bytes(contents.bytes(offset + 4, 8), "little"), 8, 12
-            data = bytes(contents.bytes(offset + head, length))
-        except ValueError as problem:
-            raise DwarfError(f"line table at {offset:#x}: {problem}") from problem
+        length, size, head = int.from_bytes(contents.bytes(offset, 4), "little"), 4, 4
+        if length == 0xFFFFFFFF:
+            length, size, head = int.from_bytes(contents.bytes(offset + 4, 8), "little"), 8, 12
+        data = bytes(contents.bytes(offset + head, length))
         self.version = int.from_bytes(data[0:2], "little")
         if not 2 <= self.version <= 5:
-            raise DwarfError(f"line table version {self.version} is not supported")
+            raise DwarfError(f"version {self.version} is not supported")
         at = 4 if self.version >= 5 else 2
         header_length = int.from_bytes(data[at : at + size], "little")
         at += size
@@ -67,7 +65,7 @@ class LineTable:
         self._line_base = int.from_bytes(data[at + 1 : at + 2], "little", signed=True)
         self._line_range, self._opcode_base = data[at + 2], data[at + 3]
         if not self._line_range:
-            raise DwarfError(f"line table at {offset:#x} has line_range 0")
+            raise DwarfError("line_range is 0")
         at += 4
         self._lengths = data[at : at + self._opcode_base - 1]
         at += self._opcode_base - 1
@@ -90,8 +88,8 @@ class LineTable:
             form, at = uleb(data, at)
             formats.append((kind, form))
         number, at = uleb(data, at)
-        if number and not formats or number > len(data):
-            raise DwarfError(f"line table announces {number} entries")
+        if (number and not formats) or number > len(data):
+            raise DwarfError(f"{number} entries are announced")
         rows = []
         for _ in range(number):
             row: dict[int, tuple[int, RawValue]] = {}
@@ -161,7 +159,7 @@ class LineTable:
             return []
         try:
             return self._run()
-        except IndexError as problem:
+        except (IndexError, DwarfError) as problem:
             raise DwarfError(f"the line program of {self.name} ends early") from problem
 
     def _run(self) -> list[Row]:
@@ -214,7 +212,7 @@ class LineTable:
     def _spans(self) -> tuple[list[int], list[tuple[int, Row]]]:
         """Start addresses, ascending, with (end, row): rows of one address count by the last, as in the matrix."""
         spans = []
-        for row, following in zip(self.rows, self.rows[1:]):
+        for row, following in pairwise(self.rows):
             if not row.end_sequence and following.address > row.address:
                 spans.append((row.address, following.address, row))
         spans.sort(key=lambda span: span[0])

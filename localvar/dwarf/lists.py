@@ -37,8 +37,8 @@ class Cursor:
         """The next size bytes."""
         try:
             raw = self._contents.bytes(self.offset, size)
-        except ValueError as problem:
-            raise DwarfError(f"{self._section}: {problem}") from problem
+        except DwarfError as problem:
+            raise DwarfError(f"{self._section}: {problem}") from None
         self.offset += size
         return raw
 
@@ -63,3 +63,5 @@ class Cursor:
             shift += 7
             if byte < 0x80:
                 return value
+            if shift > 7 * 64:
+                raise DwarfError(f"{self._section}: LEB128 number without an end at {self.offset:#x}")

@@ -10,7 +10,7 @@ from localvar.arch import Architecture
 from localvar.dwarf import constants as c
 from localvar.dwarf.cfi import CallFrames, RegisterOffset
 from localvar.dwarf.describe import describe
-from localvar.dwarf.errors import DAMAGE
+from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.expression import Context, Unreadable, evaluate, evaluate_value
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.loclists import expressions_at
@@ -93,7 +93,7 @@ class Locator:
         """Where a variable is at pc, and that in words.  Damage is Absent with the reason, never an exception."""
         try:
             return self._location(die, chain, pc)
-        except DAMAGE as problem:
+        except DwarfError as problem:
             return absent("damaged", f"damaged debug info: {problem}"), "damaged"
 
     def _location(self, die: Die, chain: Chain, pc: int) -> tuple[Location, str]:
@@ -170,7 +170,7 @@ def _rank(location: Location) -> int:
     """Of several locations that hold at once (section 2.6.2), the one that takes least to read."""
     if isinstance(location, Absent):
         return 9
-    if isinstance(location, EntryValue) or isinstance(location, Value) and contains(location.expr, Entry):
+    if isinstance(location, EntryValue) or (isinstance(location, Value) and contains(location.expr, Entry)):
         return 5
     return {Register: 0, Constant: 1, Memory: 2, Value: 3}.get(type(location), 4)
 
@@ -204,7 +204,7 @@ def _constant(holder: Die, ctype: CType) -> Location:
     size = size_of(ctype)
     block = holder.block(c.DW_AT_const_value)
     if block is None:
-        form, value = holder.attributes[c.DW_AT_const_value]
+        _, value = holder.attributes[c.DW_AT_const_value]
         if isinstance(value, bytes):
             block = value
         elif size is None or size > 16:

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 from localvar.dwarf import constants as c
-from localvar.dwarf.errors import DwarfError
+from localvar.dwarf.errors import DwarfError, Truncated
 from localvar.dwarf.leb128 import sleb, uleb
 
-Operand = Union[int, bytes]
+Operand = int | bytes
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def decode(data: bytes, address_size: int, offset_size: int) -> tuple[Operation,
             for kind in (kinds or "").split():
                 value, at = _operand(data, at, kind, address_size, offset_size)
                 operands.append(value)
-        except IndexError as problem:
+        except Truncated as problem:
             raise DwarfError(f"{op_name(code)} ends beyond its expression") from problem
         operations.append(Operation(start, code, tuple(operands), at))
     return tuple(operations)
@@ -95,7 +94,7 @@ def _operand(data: bytes, at: int, kind: str, address_size: int, offset_size: in
     if kind == "s":
         return sleb(data, at)
     if kind in "Bb":
-        size, at = uleb(data, at) if kind == "B" else (data[at], at + 1)
+        size, at = uleb(data, at) if kind == "B" else (_take(data, at, 1)[0], at + 1)
         return _take(data, at, size), at + size
     size = {"A": address_size, "O": offset_size}.get(kind) or abs(int(kind))
     return int.from_bytes(_take(data, at, size), "little", signed=kind.startswith("-")), at + size
@@ -103,5 +102,5 @@ def _operand(data: bytes, at: int, kind: str, address_size: int, offset_size: in
 
 def _take(data: bytes, at: int, size: int) -> bytes:
     if at + size > len(data):
-        raise IndexError
+        raise Truncated("operand ends beyond the expression")
     return data[at : at + size]

@@ -43,6 +43,8 @@ def relocate(elf: Elf, data: bytearray, table: bytes, symtab: Section) -> None:
         size, relative = known
         if not size:
             continue
+        if offset + size > len(data):
+            raise environment_failure("damaged-elf", f"{elf.path}: a relocation at {offset:#x} is outside its section")
         if number not in values:
             values[number] = elf.symbol_by_index(number).value
         value = values[number] + addend - (offset if relative else 0)

@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from localvar.dwarf import constants as c
-from localvar.dwarf.errors import DAMAGE
+from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.line import LineTable
 from localvar.model.ctype import (
     Array, BaseType, CType, Declared, Encoding, Enumeration, FunctionType, Member, Pointer, Qualified, Qualifier, Record,
@@ -47,7 +47,8 @@ def type_at(die: Die) -> CType:
     if die.tag in _QUALIFIERS:
         return Qualified(die.key, _QUALIFIERS[die.tag], partial(type_of, die))
     if die.tag == c.DW_TAG_typedef:
-        return Typedef(die.key, die.string(c.DW_AT_name) or "?", declared(die), partial(type_of, die))
+        return Typedef(die.key, die.string(c.DW_AT_name) or "?", declared(die), partial(type_of, die),
+                       die.constant(c.DW_AT_alignment))
     if die.tag in _RECORDS:
         return _record(die)
     if die.tag == c.DW_TAG_enumeration_type:
@@ -68,7 +69,7 @@ def declared(die: Die) -> Declared:
     """Where the source declares what die describes; file None where debug info does not say."""
     try:
         file = line_table(die.unit).file(die.constant(c.DW_AT_decl_file))
-    except DAMAGE:
+    except DwarfError:
         file = None
     return Declared(file, die.constant(c.DW_AT_decl_line) or 0)
 
@@ -138,7 +139,7 @@ def _array(die: Die) -> CType:
     counts = [_count(child) for child in die.children() if child.tag in (c.DW_TAG_subrange_type, c.DW_TAG_enumeration_type)]
     element: Callable[[], CType] = partial(type_of, die)
     for depth, (count, variable) in enumerate(reversed(counts or [(None, False)])):
-        array = Array(die.key + depth, count, variable, element)
+        array = Array(die.key + depth, count, variable, element, die.flag(c.DW_AT_GNU_vector))
         element = partial(_itself, array)
     return array
 

@@ -78,12 +78,13 @@ class Qualified:
 
 @dataclass(frozen=True)
 class Typedef:
-    """A typedef name."""
+    """A typedef name.  alignment: from DW_AT_alignment where the source gives one, which may be less than the target's."""
 
     key: int
     name: str
     declared: Declared
     target: Callable[[], CType] = field(compare=False, repr=False)
+    alignment: int | None = None
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,13 @@ class Enumeration:
 @dataclass(frozen=True)
 class Array:
     """An array of one dimension (more are arrays of arrays); count None: flexible or of unknown length;
-    variable: a variable-length array, whose count is known only at run time."""
+    variable: a variable-length array, whose count is known only at run time; vector: gcc's vector_size (DW_AT_GNU_vector)."""
 
     key: int
     count: int | None
     variable: bool
     element: Callable[[], CType] = field(compare=False, repr=False)
+    vector: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,19 @@ from __future__ import annotations
 
 from localvar.arch import Architecture
 from localvar.model import fold
-from localvar.model.expr import Const, Entry, Expr, Load, Op, Reg
+from localvar.model.expr import Binary, Const, Entry, Expr, Load, Op, Reg
 from localvar.model.location import (
-    Absent, Constant, EntryValue, ImplicitPointer, Location, Memory, Piece, Pieces, Reason, Register, Value,
+    Absent,
+    Constant,
+    EntryValue,
+    ImplicitPointer,
+    Location,
+    Memory,
+    Piece,
+    Pieces,
+    Reason,
+    Register,
+    Value,
 )
 from localvar.model.memory import is_safe
 
@@ -76,7 +86,17 @@ def _from_memory(address: Expr, bit_offset: int, bit_size: int, arch: Architectu
 
 def _load(address: Expr, offset: int, bits: int, arch: Architecture) -> Expr:
     place = fold.add(address, offset)
+    check_frame(place, arch)
     return Load(place, bits, is_safe(place, arch))
+
+
+def check_frame(address: Expr, arch: Architecture) -> None:
+    """Refuse memory below the stack pointer: the frame that will hold it is not set up yet (or is gone), and an
+    interrupt may write there: kernels are built without a red zone (-mno-red-zone).  Raises Unproven."""
+    if isinstance(address, Binary) and address.op is Op.ADD and isinstance(address.right, Const):
+        below = fold.signed(address.right.value, address.bits) < 0
+        if below and address.left == Reg(arch.stack_pointer, arch.address_bits):
+            raise Unproven(Reason("no-frame", "its place in the frame is not set up at this address (it is below the stack pointer)"))
 
 
 def _gather(address: Expr, first: int, size: int, arch: Architecture) -> Expr:

@@ -8,17 +8,35 @@ from dataclasses import dataclass
 from localvar.arch import Architecture
 from localvar.model import fold
 from localvar.model.ctype import (
-    Array, CType, Member, Pointer, Record, UnknownType, Void, is_scalar, size_of, strip,
+    Array,
+    CType,
+    Member,
+    Pointer,
+    Record,
+    UnknownType,
+    Void,
+    is_scalar,
+    size_of,
+    strip,
 )
 from localvar.model.expr import Entry, Expr, Load, Parameter, children, contains
 from localvar.model.location import (
-    Absent, Constant, EntryValue, ImplicitPointer, Location, Memory, Pieces, Reason, Register, Value,
+    Absent,
+    Constant,
+    EntryValue,
+    ImplicitPointer,
+    Location,
+    Memory,
+    Pieces,
+    Reason,
+    Register,
+    Value,
 )
 from localvar.model.memory import is_safe
 from localvar.model.path import IndexStep, MemberStep, Path
 from localvar.model.plan import Assembly, Chunk, How, LocationClass, Object, Read, Scalar, Source, Variable
 from localvar.model.site import Site
-from localvar.plan.bits import Unproven, extract
+from localvar.plan.bits import Unproven, check_frame, extract
 
 _CLASSES: dict[type, LocationClass] = {
     Register: LocationClass.REGISTER, Memory: LocationClass.MEMORY, Value: LocationClass.VALUE,
@@ -191,6 +209,7 @@ def _source(place: Place, arch: Architecture) -> Source:
 def _object(place: Place, arch: Architecture) -> Object:
     assert isinstance(place.location, Memory)
     address = fold.add(place.location.address, place.bit_offset // 8)
+    check_frame(address, arch)
     return Object(address, is_safe(address, arch))
 
 

@@ -38,12 +38,12 @@ class Body:
 
 @dataclass(frozen=True)
 class Declaration:
-    """A declaration at file scope, with the name of what it initialises, if anything."""
+    """A declaration at file scope, with the names of what it initialises."""
 
     stream: Stream
     first: int
     last: int
-    variable: str | None
+    variables: tuple[str, ...]
 
 
 def items(stream: Stream, signature_at: Callable[[Piece], Signature | None],
@@ -72,21 +72,35 @@ def items(stream: Stream, signature_at: Callable[[Piece], Signature | None],
     return bodies, declarations
 
 
-def _body(stream: Stream, first: int, brace: int, last: int,
-          signature_at: Callable[[Piece], Signature | None],
+def _body(stream: Stream, first: int, brace: int, last: int, signature_at: Callable[[Piece], Signature | None],
           locator: Locator) -> Body | None:
-    piece = stream.pieces[brace]
-    signature = None if piece.copy else signature_at(piece)
+    signature = _signature(stream, first, brace, signature_at)
     if signature is not None:
         name, regs = signature.name, _regs_parameter(signature)
     else:
-        made = _made_by_macro(stream, first, brace) if piece.copy else None
+        made = _made_by_macro(stream, first, brace) if stream.pieces[brace].copy else None
         if made is None:
             return None
         name, regs = made
     start, end = _outermost(stream.pieces[first], locator), _outermost(stream.pieces[last], locator)
     span = locator.files[stream.path].span(start[0], end[1])
     return Body(name, stream, first, brace, last, signature, regs, span)
+
+
+def _signature(stream: Stream, first: int, brace: int,
+               signature_at: Callable[[Piece], Signature | None]) -> Signature | None:
+    """What the compiler calls the function at its brace; where it skipped the body, at its name."""
+    names = [stream.pieces[group - 1] for group in reversed(_groups(stream, first, brace))]
+    known = (signature_at(piece) for piece in (stream.pieces[brace], *names) if not piece.copy)
+    return next((signature for signature in known if signature is not None), None)
+
+
+def _groups(stream: Stream, first: int, brace: int) -> list[int]:
+    """The parentheses behind names in the declaration [first, brace); none where it has an initialiser."""
+    level = [i for i in range(first, brace) if stream.parent[i] == stream.parent[brace]]
+    if any(stream.text(i) == "=" for i in level):
+        return []
+    return [i for i in level if i > first and stream.text(i) == "(" and stream.pieces[i - 1].kind is Kind.NAME]
 
 
 def _outermost(piece: Piece, locator: Locator) -> tuple[int, int]:
@@ -106,11 +120,8 @@ def _made_by_macro(stream: Stream, first: int, brace: int) -> tuple[str, str | N
     """Name and pt_regs parameter of a function whose body stands in a macro, read from its declaration's
     tokens.
     """
-    groups = [i for i in range(first, brace)
-              if stream.text(i) == "(" and stream.parent[i] == stream.parent[brace] and i > first
-              and stream.pieces[i - 1].kind is Kind.NAME]
-    if not groups or any(stream.text(i) == "=" for i in range(first, brace)
-                         if stream.parent[i] == stream.parent[brace]):
+    groups = _groups(stream, first, brace)
+    if not groups:
         return None
     for group in groups:
         for i in range(group, stream.partner.get(group, group)):
@@ -121,17 +132,19 @@ def _made_by_macro(stream: Stream, first: int, brace: int) -> tuple[str, str | N
 
 
 def _initialised(stream: Stream, first: int, last: int,
-                 initialised_at: Callable[[Piece], Initialised | None]) -> str | None:
-    """The variable that a declaration initialises: the compiler's word, or the name in front of the `=`."""
-    equals = next((i for i in range(first, last) if stream.text(i) == "="
-                   and stream.parent[i] == stream.parent[last]),
-                  None)
-    if equals is None:
-        return None
-    brace = stream.pieces[equals + 1]
-    found = initialised_at(brace) if brace.text == "{" and not brace.copy else None
-    if found is not None:
-        return found.variable
+                 initialised_at: Callable[[Piece], Initialised | None]) -> tuple[str, ...]:
+    """The variables that a declaration initialises: the compiler's word, or the names in front of the `=`."""
+    found = []
+    for equals in range(first, last):
+        if stream.text(equals) == "=" and stream.parent[equals] == stream.parent[last]:
+            brace = stream.pieces[equals + 1]
+            known = initialised_at(brace) if brace.text == "{" and not brace.copy else None
+            found.append(known.variable if known is not None else _declared(stream, first, equals))
+    return tuple(name for name in found if name)
+
+
+def _declared(stream: Stream, first: int, equals: int) -> str | None:
+    """The name in front of an `=`, behind which its array bounds or attributes may stand."""
     at = equals - 1
     while at > first and stream.text(at) in ("]", ")"):
         at = stream.partner.get(at, first) - 1
@@ -149,9 +162,9 @@ def references(bodies: Sequence[Body], declarations: Iterable[Declaration],
     for name, definitions in macros.items():
         through[name] = {t.text for d in definitions for t in d.body if t.kind is Kind.NAME}
     for declaration in declarations:
-        if declaration.variable is not None:
-            found = _names(declaration.stream, declaration.first, declaration.last) - {declaration.variable}
-            through.setdefault(declaration.variable, set()).update(found)
+        for variable in declaration.variables:
+            found = _names(declaration.stream, declaration.first, declaration.last) - {variable}
+            through.setdefault(variable, set()).update(found)
     return {name: frozenset(_reached(found, through) & names.keys()) for name, found in names.items()}
 
 

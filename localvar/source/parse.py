@@ -98,7 +98,7 @@ _EXCLUDE_DECLARATIONS_FROM_PCH, _STORE_PREAMBLES_IN_MEMORY = 1, 4
 def _library() -> tuple[Any, Any]:
     """clang.cindex and the shared library behind it, with the functions declared that cindex leaves out."""
     try:
-        import clang.cindex as cindex  # type: ignore[import-untyped]
+        import clang.cindex as cindex
 
         library = cindex.conf.lib
     except (ImportError, cindex.LibclangError) as missing:
@@ -247,7 +247,7 @@ class Unit:
         return tuple(found)
 
     def function_at(self, path: str, offset: int) -> Signature | None:
-        """The function whose body begins with the brace at this place; None where there is none."""
+        """The function whose body begins with the brace at this place, or whose name stands there, else None."""
         cursor, kinds = self._cursor(path, offset), self._cindex.CursorKind
         if cursor is not None and cursor.kind == kinds.COMPOUND_STMT:
             cursor = cursor.semantic_parent

@@ -194,7 +194,8 @@ def _value(pieces: Sequence[Piece], use: Use, context: Context) -> bytes | None:
 
 def _declaration_start(use: Use, context: Context) -> int:
     """The offset, in the stream's file, of the declaration or function in which a use stands."""
-    places = [(d.first, d.last) for d in context.declarations] + [(b.first, b.last) for b in context.bodies]
+    places = [(d.first, d.last) for d in context.declarations if d.stream is context.stream]
+    places += [(b.first, b.last) for b in context.bodies]
     first = next((first for first, last in places if first <= use.first <= last), use.first)
     piece = context.stream.pieces[first]
     start, copy = piece.start, piece.copy
@@ -257,12 +258,11 @@ def _assigned(use: Use, context: Context, returns: bool) -> list[Handler]:
     `kp.pre_handler = f;`.
     """
     stream = context.stream
-    variable = next((d.variable for d in context.declarations if d.first <= use.first <= d.last), None)
-    if variable is None:
-        return []
+    variables = next((d.variables for d in context.declarations
+                      if d.stream is stream and d.first <= use.first <= d.last), ())
     roles = _KRETPROBE_HANDLERS if returns else _KPROBE_HANDLERS
     found = []
-    for at in (i for b in context.bodies for i in range(b.brace, b.last) if stream.text(i) == variable):
+    for at in (i for b in context.bodies for i in range(b.brace, b.last) if stream.text(i) in variables):
         member = at + 1
         while stream.text(member) == "[":
             member = stream.partner.get(member, member) + 1

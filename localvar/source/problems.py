@@ -20,7 +20,8 @@ from localvar.source.parse import Message, Place
 VALUE = "localvar_value"
 """The member that scan.h's macros ask for and that does not exist."""
 
-_SYNTAX = frozenset({"Parse Issue", "Lexical or Preprocessor Issue"})
+_ERROR_DIRECTIVE = "User-Defined Issue"
+_SYNTAX = frozenset({"Parse Issue", "Lexical or Preprocessor Issue", _ERROR_DIRECTIVE})
 _NAMES = re.compile(
     r"use of undeclared (?:identifier|label) "
     r"|call to undeclared (?:library )?function "
@@ -52,12 +53,15 @@ def reported(messages: Iterable[Message], span: Callable[[Place], Span | None]) 
     None.
     """
     found = []
-    for message in messages:
+    messages = tuple(messages)
+    fatal = tuple(message for message in messages if message.fatal)
+    for message in fatal or messages:
         where = span(message.place) if message.place is not None else None
         if not _concerns(message, where):
             continue
         notes = tuple(Note(text, span(place)) for text, place in message.notes if span(place) is not None)
         text = _TAIL.sub("", message.text)
+        text = f"#error {text}" if message.category == _ERROR_DIRECTIVE else text
         if where is None and message.place is not None:
             text = f"{message.place.path}: {text}"
         found.append(Diagnostic(Severity.ERROR, "compiler", text, where, notes))

@@ -23,11 +23,12 @@ from localvar.source.files import ModuleFiles, mentions_reads, quoted_headers
 from localvar.source.flags import clang_flags
 from localvar.source.functions import Body, Declaration, check_regs, items, references
 from localvar.source.guards import guarded
+from localvar.source.lexer import tokenize
 from localvar.source.macros import Locator, Use, find, written
 from localvar.source.parse import Inclusion, Message, Place, Unit, open_unit
 from localvar.source.probes import Context, Declared, declared
 from localvar.source.problems import is_syntax, is_use, reported
-from localvar.source.stream import Stream, Streams
+from localvar.source.stream import LOCALVAR_MACROS, Stream, Streams
 
 _NEEDS_STRUCTURE = frozenset({
     "outside-function", "no-registers", "no-such-handler", "wrong-signature", "not-at-file-scope",
@@ -76,9 +77,24 @@ def scan_unit(path: str, flags: Sequence[str], *, directory: str, text: bytes | 
     own = Log()
     messages = unit.messages()
     source = _source(module, unit, inclusions, messages, own)
+    if not any(m.fatal for m in messages) and _lacks_localvar_h(module, unit, inclusions, log):
+        return source, unit
     for diagnostic in _merged(own.diagnostics, messages, module):
         log.add(diagnostic)
     return source, unit
+
+
+def _lacks_localvar_h(module: ModuleFiles, unit: Unit, inclusions: Iterable[Inclusion], log: Log) -> bool:
+    """Whether the main file uses the macros without including them; everything else would be a consequence."""
+    if any(os.path.basename(i.path) == "localvar.h" for i in inclusions):
+        return False
+    file, dead = module.files[module.main], unit.skipped(module.main)
+    for token in tokenize(file.text):
+        if token.text in LOCALVAR_MACROS and not any(start <= token.start < end for start, end in dead):
+            log.error("no-localvar-h", f"{token.text} is used, but localvar.h is not included",
+                      file.span(token.start, token.end), fix="#include <localvar.h>")
+            return True
+    return False
 
 
 def _contents(path: str) -> bytes:
