@@ -178,8 +178,9 @@ def test_use_outside_functions_and_without_registers_are_errors(tmp_path: Path) 
     "struct pt_regs *restrict ctx",
 ])
 def test_registers_parameter_is_found_through_typedefs_and_qualifiers(tmp_path: Path, parameter: str) -> None:
-    result = scanned(tmp_path, "typedef struct pt_regs regs_t;\ntypedef const regs_t *regs_p;\n"
-                               f"static int f(int a, {parameter}, int b) {{ return GET_LOCAL_VAR(x) + a + b; }}\n")
+    types = "typedef struct pt_regs regs_t;\ntypedef const regs_t *regs_p;\n"
+    function = f"static int f(int a, {parameter}, int b) {{ return GET_LOCAL_VAR(x) + a + b; }}\n"
+    result = scanned(tmp_path, types + function)
     assert not result.messages
     assert result.use("x").regs == "ctx"
 

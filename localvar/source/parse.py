@@ -29,7 +29,7 @@ _SKIP_FUNCTION_BODIES = 0x40
 _CREATE_PREAMBLE_ON_FIRST_PARSE = 0x100
 _LIMIT_SKIP_FUNCTION_BODIES_TO_PREAMBLE = 0x800
 
-_MACRO_EXPANSION = 502
+_MACRO_EXPANSION, _INCLUSION_DIRECTIVE = 502, 503
 _FIRST_PREPROCESSING, _LAST_PREPROCESSING = 500, 503
 _BREAK, _CONTINUE = 0, 1
 _STRING_LITERAL = 4
@@ -134,7 +134,9 @@ def _index() -> Any:
     bits = _EXCLUDE_DECLARATIONS_FROM_PCH | _STORE_PREAMBLES_IN_MEMORY
     options = _IndexOptions(ctypes.sizeof(_IndexOptions), 0, 0, bits, None, None)
     handle = library.clang_createIndexWithOptions(ctypes.byref(options))
-    return cindex.Index(ctypes.cast(handle, cindex.c_object_p)) if handle else cindex.Index.create(True)
+    # It lives as long as the process; disposing of it while the interpreter shuts down fails.
+    kept = type("_Index", (cindex.Index,), {"__del__": lambda self: None})
+    return kept(ctypes.cast(handle, cindex.c_object_p))
 
 
 class Unit:
@@ -220,31 +222,38 @@ class Unit:
         Macros in the bodies of macros are left out, and so are those that libclang does not record: in
         arguments that GNU's `, ## __VA_ARGS__` passes on.
         """
-        offsets = []
+        places = (self._place(self._lib.clang_getCursorLocation(c)) for c in self._recorded(_MACRO_EXPANSION))
+        return frozenset(place.offset for place in places if place is not None and place.path == self.path)
+
+    def _recorded(self, kind: int) -> list[Any]:
+        """The cursors of this kind in the preprocessing record, as far as it concerns text behind the preamble."""
+        found = []
 
         def visit(cursor: Any, _parent: Any, _data: Any) -> int:
-            kind = cursor._kind_id
-            if kind == _MACRO_EXPANSION:
-                place = self._place(self._lib.clang_getCursorLocation(cursor))
-                if place is not None and place.path == self.path:
-                    offsets.append(place.offset)
-            return _CONTINUE if _FIRST_PREPROCESSING <= kind <= _LAST_PREPROCESSING else _BREAK
+            if cursor._kind_id == kind:
+                found.append(self._cindex.Cursor.from_buffer_copy(cursor))
+                found[-1]._tu = self._unit
+            return _CONTINUE if _FIRST_PREPROCESSING <= cursor._kind_id <= _LAST_PREPROCESSING else _BREAK
 
         callback = self._cindex.callbacks["cursor_visit"](visit)
         self._lib.clang_visitChildren(self._unit.cursor, callback, None)
-        return frozenset(offsets)
+        return found
 
     def inclusions(self) -> tuple[Inclusion, ...]:
-        """Every file that was read, the main file first."""
+        """Every file that was read, with the directives that brought it in."""
         found = []
 
         def visit(file: Any, stack: Any, depth: int, _data: Any) -> None:
-            path = self._cindex.File(file).name
-            found.append(Inclusion(path, self._place(stack[0]) if depth else None))
+            found.append(Inclusion(self._cindex.File(file).name, self._place(stack[0]) if depth else None))
 
         callback = self._cindex.callbacks["translation_unit_includes"](visit)
         self._lib.clang_getInclusions(self._unit, callback, None)
-        return tuple(found)
+        # With a preamble, clang_getInclusions leaves out what the main file includes behind it.
+        for cursor in self._recorded(_INCLUSION_DIRECTIVE):
+            file = self._lib.clang_getIncludedFile(cursor)
+            if file is not None:
+                found.append(Inclusion(file.name, self._place(self._lib.clang_getCursorLocation(cursor))))
+        return tuple(dict.fromkeys(found))
 
     def function_at(self, path: str, offset: int) -> Signature | None:
         """The function whose body begins with the brace at this place, or whose name stands there, else None."""
