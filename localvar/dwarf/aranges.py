@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,13 @@ Row = tuple[int, int, int]
 def address_ranges(info: DebugInfo) -> list[Row]:
     """(start, end, unit offset) for all code of the file.
 
-    clang writes no .debug_aranges unless asked: units that it does not name are asked for their DW_AT_ranges.
+    clang writes no .debug_aranges unless asked, and a linked file may mix compilers: units that it does not name are
+    asked for their own ranges.  A damaged unit holds no address.
     """
     rows, named = _read_section(info)
-    if len(named) < len(info.unit_offsets) // 2 or not named:
-        for offset in info.unit_offsets:
-            if offset not in named:
+    for offset in info.unit_offsets:
+        if offset not in named:
+            with contextlib.suppress(DwarfError):
                 rows += [(low, high, offset) for low, high in die_ranges(info.unit(offset).root)]
     return rows
 
@@ -41,15 +43,15 @@ def _read_section(info: DebugInfo) -> tuple[list[Row], set[int]]:
         if wide:
             length = int.from_bytes(data[at + 4 : at + 12], "little")
         end = body + length
-        if end > len(data):
-            raise DwarfError(f"the .debug_aranges set at {at:#x} ends beyond the section")
         size = 8 if wide else 4
+        if end > len(data) or length < 4 + size:
+            raise DwarfError(f"the .debug_aranges set at {at:#x} ends at {end:#x}, the section at {len(data):#x}")
         unit = int.from_bytes(data[body + 2 : body + 2 + size], "little")
         address_size = data[body + 2 + size]
         if address_size != 8:
             raise DwarfError(f".debug_aranges set at {at:#x}: address size {address_size}")
         first = at + -(-(body + 4 + size - at) // 16) * 16
-        for low, count in struct.iter_unpack("<QQ", data[first : first + (end - first) // 16 * 16]):
+        for low, count in struct.iter_unpack("<QQ", data[first : first + max(end - first, 0) // 16 * 16]):
             if count:
                 rows.append((low, low + count, unit))
                 named.add(unit)

@@ -225,6 +225,7 @@ DW_OP_GNU_const_type = 0xf4
 DW_OP_GNU_regval_type = 0xf5
 DW_OP_GNU_deref_type = 0xf6
 DW_OP_GNU_convert = 0xf7
+DW_OP_GNU_reinterpret = 0xf9
 DW_OP_GNU_parameter_ref = 0xfa
 DW_OP_GNU_addr_index = 0xfb
 DW_OP_GNU_const_index = 0xfc

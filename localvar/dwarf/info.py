@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import cached_property
 
 from localvar.diagnostics import environment_failure
 from localvar.dwarf import constants as c
 from localvar.dwarf.abbrev import Abbreviation, parse_abbreviations
 from localvar.dwarf.aranges import address_ranges
-from localvar.dwarf.elf import Contents, Elf
+from localvar.dwarf.elf import BytePattern, Contents, Elf
 from localvar.dwarf.errors import DwarfError, Truncated
 from localvar.dwarf.unit import Die, Unit, UnitHeader
 
@@ -38,30 +39,41 @@ class DebugInfo:
 
     # -- units ----------------------------------------------------------------------------------------------------
 
+    def _place(self, position: int) -> tuple[Contents, int]:
+        """The section that a position stands in, and the offset there: .debug_types of DWARF 4 (type units) counts as
+        if it followed .debug_info, so that one number names one DIE of the file."""
+        size = self.contents.size
+        return (self.contents, position) if position < size else (self.elf.contents(".debug_types"), position - size)
+
+    def _header(self, position: int) -> UnitHeader:
+        contents, offset = self._place(position)
+        left = contents.size - offset
+        header = UnitHeader(bytes(contents.bytes(offset, min(_HEADER_BYTES, left))), contents is not self.contents)
+        if header.length > left:
+            raise DwarfError(f"the unit at {position:#x} ends beyond its section")
+        return header
+
     @cached_property
     def unit_offsets(self) -> list[int]:
-        """Offsets of all unit headers, found by their lengths."""
-        data, start, size = self.contents.data, self.contents.start, self.contents.size
-        offsets, at, unpack = [], 0, struct.Struct("<I").unpack_from
-        while at + 11 <= size:
-            offsets.append(at)
-            length = unpack(data, start + at)[0]
-            at += 4 + length if length < 0xFFFFFFF0 else UnitHeader(self.contents.bytes(at, min(_HEADER_BYTES, size - at))).length
-        if at > size:
-            raise DwarfError(f"the unit at {offsets[-1]:#x} ends at {at:#x}, .debug_info at {size:#x}")
-        return offsets
+        """Positions of all unit headers, found by their lengths."""
+        types = self.elf.contents(".debug_types")
+        return [*_unit_offsets(self.contents), *(self.contents.size + at for at in _unit_offsets(types))]
 
     def unit(self, offset: int) -> Unit:
         """The unit whose header is at offset."""
         found = self._units.get(offset)
         if found is None:
-            left = self.contents.size - offset
-            header = UnitHeader(self.contents.bytes(offset, min(_HEADER_BYTES, left)))
-            if header.length > left:
-                raise DwarfError(f"the unit at {offset:#x} ends beyond .debug_info")
-            data = bytes(self.contents.bytes(offset, header.length))
+            header = self._header(offset)
+            contents, start = self._place(offset)
+            data = bytes(contents.bytes(start, header.length))
             found = self._units[offset] = Unit(self, offset, data, header, self._table(header))
         return found
+
+    def search(self, pattern: BytePattern) -> Iterator[int]:
+        """Positions of all matches of pattern in .debug_info and .debug_types."""
+        yield from self.contents.search(pattern)
+        for offset in self.elf.contents(".debug_types").search(pattern):
+            yield self.contents.size + offset
 
     def _table(self, header: UnitHeader) -> dict[int, Abbreviation]:
         key = (header.abbrev_offset, header.address_size, header.offset_size, header.version)
@@ -94,7 +106,7 @@ class DebugInfo:
         return unit.die(offset - unit.offset)
 
     def type_die(self, signature: int) -> Die:
-        """The type that a type unit of .debug_info defines (DW_FORM_ref_sig8).  Raises DwarfError for unknown ones."""
+        """The type that a type unit defines (DW_FORM_ref_sig8).  Raises DwarfError for unknown ones."""
         unit = self._type_units.get(signature)
         if unit is None:
             raise DwarfError(f"no type unit has signature {signature:#x}")
@@ -104,7 +116,7 @@ class DebugInfo:
     def _type_units(self) -> dict[int, Unit]:
         found = {}
         for offset in self.unit_offsets:
-            header = UnitHeader(self.contents.bytes(offset, min(_HEADER_BYTES, self.contents.size - offset)))
+            header = self._header(offset)
             if header.type == c.DW_UT_type:
                 found[header.signature] = self.unit(offset)
         return found
@@ -140,3 +152,20 @@ class DebugInfo:
                 return None
             index -= 1
         return None
+
+
+def _unit_offsets(contents: Contents) -> list[int]:
+    """Offsets of the unit headers of a section."""
+    data, start, size = contents.data, contents.start, contents.size
+    offsets, at, unpack = [], 0, struct.Struct("<I").unpack_from
+    while at + 11 <= size:
+        offsets.append(at)
+        length = unpack(data, start + at)[0]
+        if length == 0xFFFFFFFF:
+            length = 8 + int.from_bytes(contents.bytes(at + 4, 8), "little")
+        elif length >= 0xFFFFFFF0:
+            raise DwarfError(f"the unit at {at:#x} has the reserved length {length:#x}")
+        at += 4 + length
+    if at > size:
+        raise DwarfError(f"the unit at {offsets[-1]:#x} ends at {at:#x}, its section at {size:#x}")
+    return offsets

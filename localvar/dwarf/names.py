@@ -17,6 +17,7 @@ from localvar.dwarf.forms import INDEXED_STRINGS
 from localvar.dwarf.unit import Die, Unit
 
 if TYPE_CHECKING:
+    from localvar.dwarf.elf import Contents
     from localvar.dwarf.info import DebugInfo
 
 INLINE_STRING_LIMIT = 4
@@ -28,7 +29,7 @@ def dies_named(info: DebugInfo, name: str, tags: Collection[int], *, limit: int 
     """DIEs of one of the tags whose DW_AT_name is exactly name, in section order, no more than limit."""
     text = name.encode() + b"\0"
     found: dict[int, Die] = {}
-    offsets = list(info.elf.contents(".debug_str").search(re.compile(re.escape(text))))
+    offsets = _string_offsets(info, text)
     for offset in offsets:
         needle = re.compile(re.escape(offset.to_bytes(4, "little")))
         _collect(info, needle, name, tags, found, limit, skip_declarations)
@@ -41,9 +42,28 @@ def dies_named(info: DebugInfo, name: str, tags: Collection[int], *, limit: int 
     return [found[key] for key in sorted(found)][:limit]
 
 
+def _string_offsets(info: DebugInfo, text: bytes) -> list[int]:
+    """Where .debug_str can have a string that DIEs refer to; text ends with its null byte.
+
+    A linker keeps one copy of a string; where others end in it, it is the tail of the one next to it in the order of
+    reversed strings (bfd/merge.c merge_strings, LLVM's StringTableBuilder::finalizeStringTable).  Thousands of strings
+    end in "page", and each would be a search of .debug_info.
+    """
+    contents = info.elf.contents(".debug_str")
+    offsets = list(contents.search(re.compile(re.escape(text))))
+    whole = [offset for offset in offsets if offset == 0 or contents.bytes(offset - 1, 1)[0] == 0]
+    return whole or sorted(offsets, key=lambda offset: _reversed_before(contents, offset))[:1]
+
+
+def _reversed_before(contents: Contents, offset: int) -> bytes:
+    """The bytes in front of offset back to the last null byte, reversed."""
+    start = max(0, offset - 512)
+    return bytes(contents.bytes(start, offset - start)).rpartition(b"\0")[2][::-1]
+
+
 def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collection[int], found: dict[int, Die],
              limit: int, skip_declarations: bool) -> None:
-    for position in info.contents.search(needle):
+    for position in info.search(needle):
         if len(found) >= limit:
             return
         unit = info.unit_at(position)

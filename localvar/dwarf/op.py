@@ -61,7 +61,7 @@ _OPERANDS: dict[int, str] = {
     c.DW_OP_entry_value: "B", c.DW_OP_const_type: "u b", c.DW_OP_regval_type: "u u", c.DW_OP_deref_type: "1 u",
     c.DW_OP_xderef_type: "1 u", c.DW_OP_convert: "u", c.DW_OP_reinterpret: "u", c.DW_OP_GNU_implicit_pointer: "O s",
     c.DW_OP_GNU_entry_value: "B", c.DW_OP_GNU_const_type: "u b", c.DW_OP_GNU_regval_type: "u u",
-    c.DW_OP_GNU_deref_type: "1 u", c.DW_OP_GNU_convert: "u", c.DW_OP_GNU_parameter_ref: "4",
+    c.DW_OP_GNU_deref_type: "1 u", c.DW_OP_GNU_convert: "u", c.DW_OP_GNU_reinterpret: "u", c.DW_OP_GNU_parameter_ref: "4",
     c.DW_OP_GNU_addr_index: "u", c.DW_OP_GNU_const_index: "u", c.DW_OP_GNU_variable_value: "O",
     **{c.DW_OP_breg0 + n: "s" for n in range(32)},
 }

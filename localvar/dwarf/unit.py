@@ -264,7 +264,7 @@ class Die:
 
     @property
     def key(self) -> int:
-        """The DIE's offset in .debug_info (section offset: unique in a file)."""
+        """The DIE's offset in .debug_info (a position of DebugInfo: unique in a file)."""
         return self.unit.offset + self.offset
 
     @property
