@@ -63,7 +63,8 @@ Specify = Callable[[CType], Any]
 """Makes the node of a type that is no pointer, array, function or qualified type.  Raises Unspeakable."""
 
 
-def declarator(ctype: CType, name: str | None, quals: tuple[str, ...] = (), depth: int = 0, specify: Specify | None = None) -> Any:
+def declarator(ctype: CType, name: str | None, quals: tuple[str, ...] = (), depth: int = 0,
+               specify: Specify | None = None) -> Any:
     """pycparser's nodes for `name` of a type; specify: for types that are written otherwise than by their names.
 
     Raises Unspeakable.
@@ -131,7 +132,7 @@ def specifier(ctype: CType) -> Any:
         node = c_ast.Struct if ctype.kind == "struct" else c_ast.Union
         return node(identifier(ctype.name), None)
     if isinstance(ctype, Enumeration):
-        return c_ast.Enum(identifier(ctype.name), None)
+        return c_ast.IdentifierType(["enum", identifier(ctype.name)])  # Enum's parameters differ between releases
     if isinstance(ctype, UnknownType):
         raise Unspeakable(ctype.text)
     raise Unspeakable(f"a type of kind {type(ctype).__name__}")

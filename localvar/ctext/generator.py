@@ -14,28 +14,39 @@ from pycparser import c_ast, c_generator
 class MemberDecl(c_ast.Decl):  # type: ignore[misc]
     """A member with attributes (without `__attribute__`) and a comment behind it."""
 
-    def __init__(self, name: str | None, type: Any, bitsize: Any = None, attributes: tuple[str, ...] = (), note: str = "") -> None:
-        super().__init__(name, [], [], [], [], type, None, bitsize)
+    def __init__(self, name: str | None, node: Any, bitsize: Any = None, attributes: tuple[str, ...] = (),
+                 note: str = "") -> None:
+        super().__init__(name, [], [], [], [], node, None, bitsize)
         self.behind = attributes
         self.note = note
 
 
-class StructBody(c_ast.Struct):  # type: ignore[misc]
-    """A struct or union with its members, attributes and a comment behind it."""
+class StructBody(c_ast.Node):  # type: ignore[misc]
+    """A struct or union with its members, attributes and a comment at its end."""
 
     def __init__(self, kind: str, name: str | None, decls: list[Any], attributes: tuple[str, ...] = (), note: str = "") -> None:
-        super().__init__(name, decls)
         self.kind = kind
+        self.name = name
+        self.decls = decls
         self.behind = attributes
         self.note = note
 
+    def children(self) -> tuple[tuple[str, Any], ...]:
+        """The members, as pycparser's visitors ask for them."""
+        return tuple((f"decls[{number}]", decl) for number, decl in enumerate(self.decls))
 
-class EnumBody(c_ast.Enum):  # type: ignore[misc]
-    """An enum with its values and attributes."""
 
-    def __init__(self, name: str | None, values: Any, attributes: tuple[str, ...] = ()) -> None:
-        super().__init__(name, values)
+class EnumBody(c_ast.Node):  # type: ignore[misc]
+    """An enum with its values (name, C text) and attributes."""
+
+    def __init__(self, name: str | None, values: list[tuple[str, str]], attributes: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.values = values
         self.behind = attributes
+
+    def children(self) -> tuple[tuple[str, Any], ...]:
+        """Nothing: values are text."""
+        return ()
 
 
 class Generator(c_generator.CGenerator):  # type: ignore[misc]
@@ -45,10 +56,9 @@ class Generator(c_generator.CGenerator):  # type: ignore[misc]
 
     def visit_MemberDecl(self, node: MemberDecl) -> str:
         """`type name[n] : bits __attribute__((...))`."""
-        text = " ".join(_lines(super().visit_Decl(_without_bits(node))))
-        if node.bitsize is not None:
-            text = f"{text.rstrip()} : {node.bitsize.value}" if node.name else f"{text.rstrip()} : {node.bitsize.value}"
-        return text.rstrip() + attributes(node.behind)
+        text: str = self.visit(c_ast.Decl(node.name, [], [], [], [], node.type, None, None)).rstrip()
+        bits = f" : {node.bitsize.value}" if node.bitsize is not None else ""
+        return f"{text}{bits}{attributes(node.behind)}"
 
     def visit_StructBody(self, node: StructBody) -> str:
         """`struct name { members }`."""
@@ -64,7 +74,7 @@ class Generator(c_generator.CGenerator):  # type: ignore[misc]
         """`enum name { values }`."""
         head = f"enum {node.name} {{" if node.name else "enum {"
         tabs = "\t" * (self.depth + 1)
-        lines = [f"{tabs}{value.name} = {value.value.value},\n" for value in node.values.enumerators]
+        lines = [f"{tabs}{name} = {value},\n" for name, value in node.values]
         return f"{head}\n{''.join(lines)}{tabs[1:]}}}{attributes(node.behind)}"
 
 
@@ -75,12 +85,3 @@ def attributes(words: tuple[str, ...]) -> str:
 
 def _comment(note: str) -> str:
     return f"\t/* {note} */" if note else ""
-
-
-def _lines(text: str) -> list[str]:
-    """One item, which keeps the lines of nested bodies."""
-    return [text]
-
-
-def _without_bits(node: MemberDecl) -> Any:
-    return c_ast.Decl(node.name, [], [], [], [], node.type, None, None)

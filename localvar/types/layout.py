@@ -10,11 +10,8 @@ reproduces anything.  DWARF names alignments that the source states (DW_AT_align
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
-from localvar.model.ctype import (
-    Array, BaseType, CType, Enumeration, Member, Pointer, Qualified, Record, Typedef, size_of, strip,
-)
+from localvar.model.ctype import Array, BaseType, CType, Enumeration, Member, Pointer, Qualified, Record, Typedef, size_of, strip
 
 MAX_NATURAL = 16
 """No scalar type has a larger alignment of its own."""
@@ -36,7 +33,7 @@ class Pad:
     bits: int
 
 
-Item = Union[Field, Pad]
+Item = Field | Pad
 
 
 @dataclass(frozen=True)
