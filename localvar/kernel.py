@@ -16,6 +16,7 @@ from localvar.dwarf.lookup import TypeLookup
 from localvar.model.path import Path
 from localvar.model.site import Site
 from localvar.model.source import Alias
+from localvar.plan.judge import Judge
 from localvar.plan.nearest import nearest
 from localvar.probe.coordinate import Coordinate, CoordinateError, alias_reference, parse
 from localvar.probe.resolve import Resolver
@@ -36,6 +37,7 @@ class Kernel:
         self.info = DebugInfo(self.elf)
         self.release = release or "unknown"
         self.locator = Locator(self.info, arch)
+        self.judge = Judge(self.locator, arch)
         self.resolver = Resolver(self.info)
         self.names = TypeLookup(self.info)
 
@@ -76,7 +78,7 @@ class Kernel:
 
     def nearest(self, site: Site, paths: Sequence[Path]) -> tuple[Note, ...]:
         """Notes that say where in the site's function all of the paths are readable."""
-        return nearest(site, paths, self.locator, self.resolver, self.arch)
+        return nearest(site, paths, self.judge, self.resolver)
 
 
 def _parse_coordinate(text: str, span: Span | None) -> Coordinate:

@@ -6,20 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localvar.codegen.accessors import make_accessors
+from localvar.codegen.entries import make_entries
 from localvar.codegen.render import Output, render
 from localvar.codegen.tables import KernelIdentity
 from localvar.diagnostics import Failure, Log
 from localvar.kernel import Kernel
-from localvar.model.path import Path
 from localvar.model.plan import Read, ReadPlan
 from localvar.model.site import Site
 from localvar.model.source import ProbeDeclaration, ProbeSource
 from localvar.plan.bind import Binder
-from localvar.plan.read import plan_read
 from localvar.source.scan import scan
 from localvar.types.supply import supply
 
@@ -52,14 +50,15 @@ def expand(job: Job, kernel: Kernel, log: Log) -> Expansion:
     log.check()
     probes = resolve(source, kernel, log)  # resolve
     log.check()
-    binder = Binder(source, probes, kernel.locator, kernel.names, kernel.arch, kernel.nearest, log, job.verbose)
+    binder = Binder(source, probes, kernel.judge, kernel.names, kernel.nearest, log, job.verbose)
     plan = binder.plan()  # locate and plan
     log.check()
     accessors = make_accessors(plan, kernel.arch, log)  # generate
     supplies = supply(plan, source, job.flags, kernel.names, log)
     log.check()
     output = Output(job.line_name, job.own, job.units, supplies.includes, supplies.definitions)
-    text = render(source, plan, accessors, _identity(kernel), output)  # render
+    entries = make_entries(plan, kernel.arch)
+    text = render(source, plan, accessors, entries, _identity(kernel), output)  # render
     return Expansion(text, plan, (*source.dependencies, kernel.path))
 
 
@@ -80,9 +79,7 @@ def resolve(source: ProbeSource, kernel: Kernel, log: Log) -> list[tuple[ProbeDe
 
 def list_variables(coordinate: str, kernel: Kernel) -> list[tuple[Site, list[Read]]]:
     """What can be read at a coordinate: the reads that expand would compile."""
-    sites: Sequence[Site] = kernel.sites(coordinate)
-    return [(site, [plan_read(site, variable, Path(variable.name), kernel.arch)
-                    for variable in kernel.locator.variables(site)]) for site in sites]
+    return [(site, kernel.judge.all(site)) for site in kernel.sites(coordinate)]
 
 
 def _identity(kernel: Kernel) -> KernelIdentity:

@@ -15,7 +15,7 @@ class Architecture:
     holds its value at a probe.  register_names: DWARF number to the assembler's name.  stack_pointer,
     return_address: DWARF numbers.  argument_registers: in the order of the calling convention.  preserved: registers
     that a function restores before it returns.  cfa_at_entry: CFA minus stack pointer at a function's first
-    instruction.
+    instruction.  return_registers: that hold a result of up to two words.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Architecture:
     argument_registers: tuple[int, ...]
     preserved: frozenset[int]
     cfa_at_entry: int
+    return_registers: tuple[int, int]
     percpu_section: str = ".data..percpu"
 
     def register_name(self, number: int) -> str:

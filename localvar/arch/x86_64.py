@@ -26,4 +26,5 @@ X86_64 = Architecture(
     argument_registers=(5, 4, 1, 2, 8, 9),
     preserved=frozenset({3, 6, 7, 12, 13, 14, 15}),
     cfa_at_entry=8,
+    return_registers=(0, 1),
 )

@@ -58,7 +58,7 @@ def site_object(kernel: Kernel, site: Site, reads: list[Read]) -> dict[str, Any]
 
 def variable_object(kernel: Kernel, read: Read) -> dict[str, Any]:
     """One variable's entry."""
-    from localvar.codegen.accessors import expression_text
+    from localvar.codegen.values import expression_text
     from localvar.ctext.declare import display
     from localvar.model.ctype import size_of
 

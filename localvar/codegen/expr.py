@@ -14,6 +14,7 @@ from localvar.model.expr import (
     Expr,
     Extend,
     Load,
+    Named,
     Op,
     Parameter,
     Reg,
@@ -57,6 +58,8 @@ class _Writer:
             return f"{self._regs}->{self._arch.pt_regs[expr.number]}"
         if isinstance(expr, Entry):
             return _Writer(self._arch, "localvar_entry_regs()").operand(expr.operand)
+        if isinstance(expr, Named):
+            return expr.name
         if isinstance(expr, Address):
             return f"(localvar_slide(&localvar_kernel) + {expr.value:#x}ul)"
         if isinstance(expr, Load):

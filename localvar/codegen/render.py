@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from localvar import __version__
-from localvar.codegen.accessors import Accessors
+from localvar.codegen.accessors import Accessor, Accessors
+from localvar.codegen.entries import Entries
 from localvar.codegen.splice import Replacement, padded, splice
 from localvar.codegen.tables import (
     KernelIdentity,
@@ -20,8 +21,8 @@ from localvar.codegen.tables import (
     probe_definition,
 )
 from localvar.diagnostics import Span
-from localvar.model.plan import ReadPlan
-from localvar.model.source import Header, Macro, ProbeKind, ProbeSource
+from localvar.model.plan import PlannedUse, ReadPlan
+from localvar.model.source import Header, Macro, MacroUse, ProbeKind, ProbeSource
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ class Output:
     definitions: str = ""
 
 
-def render(source: ProbeSource, plan: ReadPlan, accessors: Accessors, kernel: KernelIdentity, output: Output) -> bytes:
+def render(source: ProbeSource, plan: ReadPlan, accessors: Accessors, entries: Entries, kernel: KernelIdentity,
+           output: Output) -> bytes:
     """The expanded file.  The same arguments give the same bytes."""
-    return _Renderer(source, plan, accessors, kernel, output).text()
+    return _Renderer(source, plan, accessors, entries, kernel, output).text()
 
 
 @dataclass
@@ -49,6 +51,7 @@ class _Renderer:
     source: ProbeSource
     plan: ReadPlan
     accessors: Accessors
+    entries: Entries
     kernel: KernelIdentity
     output: Output
     _by_file: dict[tuple[str, str | None], list[Replacement]] = field(default_factory=dict)
@@ -93,6 +96,7 @@ class _Renderer:
     def _accessors(self) -> str:
         parts = [kernel_table(self.kernel)]
         parts += [accessor.text for accessor in self.accessors.definitions]
+        parts += [self.entries.text] if self.entries.text else []
         parts += self._places
         return "\n".join(parts)
 
@@ -130,18 +134,14 @@ class _Renderer:
         for number, planned in enumerate(self.plan.uses):
             use = planned.use
             accessor = self.accessors.by_use.get(number)
-            if accessor is None:
-                continue
-            call = f"{accessor.name}({use.regs})"
-            if planned.as_type is not None:
-                call = f"(({planned.as_type}){call})"
-            self._replace(use.span, use.copy, call)
+            text, keep = _without_value(use) if accessor is None else _call(planned, accessor, number)
+            self._replace(use.span, use.copy, text, keep)
 
     def _replace_probes(self) -> None:
         for number, probe in enumerate(self.plan.probes):
             declaration = probe.declaration
             if declaration.kind is ProbeKind.PROBE:
-                text = probe_definition(probe, self.plan, self.accessors.variants)
+                text = probe_definition(probe, self.plan, self.accessors.variants, self.entries.by_site)
                 self._multiline(declaration.span, declaration.copy, text)
             else:
                 name = f"localvar_place_{number}"
@@ -252,6 +252,28 @@ class _Renderer:
 
     def _line(self, number: int) -> bytes:
         return f"#line {number} {c_string(self.output.line_name)}\n".encode()
+
+
+def _call(planned: PlannedUse, accessor: Accessor, number: int) -> tuple[str, tuple[Span, ...]]:
+    """What a use becomes, and the arguments that stay in it (each where a NUL stands)."""
+    use, name = planned.use, accessor.name
+    rest = tuple(argument.span for argument in use.arguments[1:])
+    if use.macro is Macro.GET_LOCAL_VAR_OR:
+        holder = f"localvar_value_{number}"
+        return (f"({{ {accessor.type} {holder}; if (!{name}({use.regs}, &{holder})) {holder} = (\0); {holder}; }})", rest)
+    if use.macro is Macro.SET_LOCAL_VAR:
+        return f"{name}({use.regs}, \0)", rest
+    if planned.lists:
+        return f"{name}({use.regs}, \0, \0)", tuple(argument.span for argument in use.arguments)
+    call = f"{name}({use.regs})"
+    return (call if planned.as_type is None else f"(({planned.as_type}){call})"), ()
+
+
+def _without_value(use: MacroUse) -> tuple[str, tuple[Span, ...]]:
+    """What a use becomes whose variable is at none of its sites: the fallback, or a zero that is never evaluated."""
+    if use.macro is Macro.GET_LOCAL_VAR_OR:
+        return "(\0)", (use.arguments[1].span,)
+    return "0", ()
 
 
 def _skip_comments(text: bytes, start: int, end: int) -> int:

@@ -10,6 +10,16 @@ from localvar.model.site import Site, SiteKind
 
 
 @dataclass(frozen=True)
+class EntryUse:
+    """What a site says of its function's entry: the descriptor of the companion probe there, the function that gives
+    the frame, whether handlers can do without."""
+
+    entry: str
+    cfa: str
+    optional: bool
+
+
+@dataclass(frozen=True)
 class KernelIdentity:
     """The kernel an expansion is for: release, build-id and its link-time address, link-time address of init_task."""
 
@@ -39,19 +49,21 @@ def kernel_table(kernel: KernelIdentity) -> str:
     )
 
 
-def site_initialiser(site: Site, variant: int) -> str:
+def site_initialiser(site: Site, variant: int, entry: EntryUse | None = None) -> str:
     """One element of a site table."""
     fields = [f".address = {site.pc:#x}", f".name = {c_string(site.name)}"]
     if site.kind is SiteKind.RETURN:
         fields.append(".kind = LOCALVAR_RETURN")
     fields.append(f".variant = {variant}")
+    if entry is not None:
+        fields += [f".entry = &{entry.entry}", f".cfa = {entry.cfa}"] + [".entry_optional = true"] * entry.optional
     return "{ " + ", ".join(fields) + " }"
 
 
-def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, int]) -> str:
+def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, int], entries: dict[int, EntryUse]) -> str:
     """What LOCALVAR_PROBE becomes: the definition of HANDLER_probe, without the semicolon that the user wrote."""
     handler = probe.declaration.handlers[0].function
-    sites = "".join(f"\t\t{site_initialiser(plan.sites[i], variants.get(i, 0))},\n" for i in probe.sites)
+    sites = "".join(f"\t\t{site_initialiser(plan.sites[i], variants.get(i, 0), entries.get(i))},\n" for i in probe.sites)
     return (
         f"static struct localvar_probe {handler}_probe = {{\n"
         f"\t.name = {c_string(handler)}, .handler = {handler},\n"

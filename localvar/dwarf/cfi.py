@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Call frame information (DWARF 5 section 6.4): the rules for the CFA and the caller's registers at one pc.
 
-.debug_frame, or .eh_frame (LSB core, "Exception Frames") where there is no other.
+.debug_frame, and .eh_frame (LSB core, "Exception Frames") where that says nothing.
 """
 
 from __future__ import annotations
@@ -98,41 +98,45 @@ class CallFrames:
     """The call frame information of a file.  Parsing is put off until a pc is asked for."""
 
     def __init__(self, elf: Elf) -> None:
-        self._elf = elf
-        self._eh = not elf.contents(".debug_frame").size
-        self._section = ".eh_frame" if self._eh else ".debug_frame"
-        contents = elf.contents(self._section)
-        section = elf.section(self._section)
+        self._sections = tuple(_Section(elf, name) for name in (".debug_frame", ".eh_frame"))
+
+    def description(self, pc: int) -> FrameDescription | None:
+        """The FDE whose addresses hold pc.  Raises DwarfError on damage."""
+        for section in self._sections:
+            found = section.description(pc)
+            if found is not None:
+                return found
+        return None
+
+    def row(self, pc: int) -> Row | None:
+        """The rules at pc; None where no FDE holds it.  Raises DwarfError on damage."""
+        fde = self.description(pc)
+        return None if fde is None else _Interpreter(fde).row(pc)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """The frame of a CIE or FDE: its id field (CIE pointer), where that stands and what follows, where it ends."""
+
+    pointer: int
+    pointer_at: int
+    body: int
+    end: int
+
+
+class _Section:
+    """One of the two sections.  They differ in how an entry names its CIE and in how addresses are encoded."""
+
+    def __init__(self, elf: Elf, name: str) -> None:
+        contents, section = elf.contents(name), elf.section(name)
+        self._name = name
+        self._eh = name == ".eh_frame"
         self._data = bytes(contents.bytes(0, contents.size))
         self._address = section.address if section else 0
         self._cies: dict[int, CommonInformation] = {}
 
-    @cached_property
-    def _index(self) -> tuple[list[int], list[int]]:
-        """Start addresses of FDEs, ascending, and their offsets in the section."""
-        rows: list[tuple[int, int]] = []
-        at, data, end = 0, self._data, len(self._data)
-        word, quad = struct.Struct("<I").unpack_from, struct.Struct("<Q").unpack_from
-        while at + 4 <= end:
-            length = word(data, at)[0]
-            if length == 0:
-                at += 4
-                continue
-            if length == 0xFFFFFFFF:
-                raise DwarfError(f"64-bit entry at {at:#x} of {self._section} is not supported")
-            if at + 4 + length > end:
-                raise DwarfError(f"the entry at {at:#x} of {self._section} ends beyond the section")
-            pointer = word(data, at + 4)[0]
-            if self._eh and pointer:
-                rows.append((self._fde(at).low, at))
-            elif not self._eh and pointer != 0xFFFFFFFF:
-                rows.append((quad(data, at + 8)[0], at))
-            at += 4 + length
-        rows.sort()
-        return [row[0] for row in rows], [row[1] for row in rows]
-
     def description(self, pc: int) -> FrameDescription | None:
-        """The FDE whose addresses hold pc."""
+        """The FDE of this section whose addresses hold pc."""
         starts, offsets = self._index
         index = bisect_right(starts, pc) - 1
         while index >= 0 and starts[index] + (1 << 20) > pc:
@@ -142,39 +146,72 @@ class CallFrames:
             index -= 1
         return None
 
-    def row(self, pc: int) -> Row | None:
-        """The rules at pc; None where no FDE holds it.  Raises DwarfError on damage."""
-        fde = self.description(pc)
-        if fde is None:
+    @cached_property
+    def _index(self) -> tuple[list[int], list[int]]:
+        """Start addresses of FDEs, ascending, and their offsets in the section."""
+        rows: list[tuple[int, int]] = []
+        at, data, end = 0, self._data, len(self._data)
+        word, head = struct.Struct("<I").unpack_from, struct.Struct("<IQ").unpack_from
+        while at + 4 <= end:
+            length = word(data, at)[0]
+            if not self._eh and 12 <= length < 0xFFFFFFF0 and at + 4 + length <= end:  # the 70,000 of a kernel
+                pointer, low = head(data, at + 4)
+                if pointer != 0xFFFFFFFF:
+                    rows.append((low, at))
+                at += 4 + length
+                continue
+            entry = self._entry(at)
+            if entry is not None and not self._is_cie(entry):
+                rows.append((self._fde(at).low, at))
+            at = at + 4 if entry is None else entry.end
+        rows.sort()
+        return [row[0] for row in rows], [row[1] for row in rows]
+
+    def _number(self, at: int, size: int) -> int:
+        if at + size > len(self._data):
+            raise DwarfError(f"{self._name} ends at {len(self._data):#x}, inside an entry")
+        return int.from_bytes(self._data[at : at + size], "little")
+
+    def _entry(self, at: int) -> _Entry | None:
+        """The entry at an offset; None for a length of zero, which ends .eh_frame."""
+        length, size, start = self._number(at, 4), 4, at + 4
+        if length == 0:
             return None
-        try:
-            return _Interpreter(fde).row(pc)
-        except IndexError as problem:
-            raise DwarfError(f"the instructions of the FDE at {fde.low:#x} end early") from problem
+        if length == 0xFFFFFFFF:
+            length, size, start = self._number(at + 4, 8), 8, at + 12
+        if self._eh:
+            size = 4  # the id has four bytes whatever the length has
+        if start + length > len(self._data) or length < size:
+            raise DwarfError(f"the entry at {at:#x} of {self._name} has the length {length:#x}, beyond the section or too short")
+        return _Entry(self._number(start, size), start, start + size, start + length)
+
+    def _is_cie(self, entry: _Entry) -> bool:
+        if self._eh:
+            return entry.pointer == 0
+        return entry.pointer == (1 << 8 * (entry.body - entry.pointer_at)) - 1
 
     def _fde(self, at: int) -> FrameDescription:
-        data = self._data
-        end = at + 4 + int.from_bytes(data[at : at + 4], "little")
-        pointer = int.from_bytes(data[at + 4 : at + 8], "little")
-        cie = self._cie(at + 4 - pointer if self._eh else pointer)
-        place = at + 8
-        low, place = self._pointer(place, cie.encoding if self._eh else 0)
-        size, place = self._pointer(place, cie.encoding & 0x0F if self._eh else 0)
+        entry = self._entry(at)
+        if entry is None or self._is_cie(entry):
+            raise DwarfError(f"no FDE at {at:#x} of {self._name}")
+        cie = self._cie(entry.pointer_at - entry.pointer if self._eh else entry.pointer)
+        low, place = self._pointer(entry.body, cie.encoding)
+        size, place = self._pointer(place, cie.encoding & 0x0F)
         if cie.has_augmentation:
-            skip, place = uleb(data, place)
+            skip, place = uleb(self._data, place)
             place += skip
-        return FrameDescription(cie, low, low + size, data[place:end])
+        return FrameDescription(cie, low, low + size, self._data[place : entry.end])
 
     def _pointer(self, at: int, encoding: int) -> tuple[int, int]:
-        """A pointer by its DW_EH_PE encoding: the absolute and pc-relative ones of 4 and 8 bytes."""
+        """A pointer by its DW_EH_PE encoding: the absolute and pc-relative ones of 2, 4 and 8 bytes."""
         formats = {0x00: (8, False), 0x02: (2, False), 0x03: (4, False), 0x04: (8, False), 0x0A: (2, True),
                    0x0B: (4, True), 0x0C: (8, True)}
         if encoding & 0x0F not in formats or encoding & 0xF0 not in (0x00, 0x10):
-            raise DwarfError(f"pointer encoding {encoding:#x} in {self._section} is not supported")
+            raise DwarfError(f"pointer encoding {encoding:#x} in {self._name} is not supported")
         size, sign = formats[encoding & 0x0F]
-        if at + size > len(self._data):
-            raise DwarfError(f"pointer at {at:#x} ends beyond {self._section}")
-        value = int.from_bytes(self._data[at : at + size], "little", signed=sign)
+        value = self._number(at, size)
+        if sign and value >> (8 * size - 1):
+            value -= 1 << 8 * size
         if encoding & 0xF0 == 0x10:
             value += self._address + at
         return value & 0xFFFFFFFFFFFFFFFF, at + size
@@ -182,47 +219,46 @@ class CallFrames:
     def _cie(self, at: int) -> CommonInformation:
         found = self._cies.get(at)
         if found is None:
-            try:
-                found = self._cies[at] = self._parse_cie(at)
-            except IndexError as problem:
-                raise DwarfError(f"the CIE at {at:#x} of {self._section} ends early") from problem
+            found = self._cies[at] = self._parse_cie(at)
         return found
 
     def _parse_cie(self, at: int) -> CommonInformation:
-        data = self._data
-        if not 0 <= at <= len(data) - 9 or data[at + 4 : at + 8] != (b"\0\0\0\0" if self._eh else b"\xff\xff\xff\xff"):
-            raise DwarfError(f"no CIE at {at:#x} of {self._section}")
-        end = at + 4 + int.from_bytes(data[at : at + 4], "little")
-        version, place = data[at + 8], at + 9
-        stop = data.index(b"\0", place)
-        augmentation, place = data[place:stop].decode("latin-1"), stop + 1
+        entry = self._entry(at) if 0 <= at < len(self._data) else None
+        if entry is None or not self._is_cie(entry):
+            raise DwarfError(f"no CIE at {at:#x} of {self._name}")
+        version, place = self._number(entry.body, 1), entry.body + 1
+        stop = self._data.find(b"\0", place, entry.end)
+        if stop < 0:
+            raise DwarfError(f"the augmentation of the CIE at {at:#x} of {self._name} has no end")
+        augmentation, place = self._data[place:stop].decode("latin-1"), stop + 1
         address_size = 8
         if version >= 4 and not self._eh:
-            address_size, place = data[place], place + 2
+            address_size, place = self._number(place, 1), place + 2
         if address_size != 8:
-            raise DwarfError(f"the CIE at {at:#x} of {self._section} has address size {address_size}")
-        code, place = uleb(data, place)
-        factor, place = sleb(data, place)
-        column, place = (data[place], place + 1) if version == 1 else uleb(data, place)
+            raise DwarfError(f"the CIE at {at:#x} of {self._name} has address size {address_size}")
+        code, place = uleb(self._data, place)
+        factor, place = sleb(self._data, place)
+        column, place = (self._number(place, 1), place + 1) if version == 1 else uleb(self._data, place)
         encoding, body = 0, place
         if augmentation.startswith("z"):
-            size, place = uleb(data, place)
+            size, place = uleb(self._data, place)
             body = place + size
             encoding = self._augmentation(augmentation, place)
         elif augmentation:
             raise DwarfError(f"augmentation {augmentation!r} of the CIE at {at:#x} is not known")
-        return CommonInformation(code, factor, column, data[body:end], encoding, augmentation.startswith("z"), address_size)
+        return CommonInformation(code, factor, column, self._data[body : entry.end], encoding,
+                                 augmentation.startswith("z"), address_size)
 
     def _augmentation(self, text: str, at: int) -> int:
         """The encoding of addresses in the FDEs ('R') out of augmentation data."""
         encoding = 0
         for letter in text[1:]:
             if letter == "R":
-                encoding, at = self._data[at], at + 1
+                encoding, at = self._number(at, 1), at + 1
             elif letter == "L":
                 at += 1
             elif letter == "P":
-                _, at = self._pointer(at + 1, self._data[at] & 0x7F)
+                _, at = self._pointer(at + 1, self._number(at, 1) & 0x7F)
             elif letter not in "SB":
                 raise DwarfError(f"augmentation letter {letter!r} is not known")
         return encoding
@@ -268,9 +304,11 @@ class _Interpreter:
             return self.location + (code & 0x3F) * unit, at
         if code in (0x02, 0x03, 0x04):  # DW_CFA_advance_loc1, 2, 4
             size = 1 << (code - 2)
-            return self.location + int.from_bytes(data[at : at + size], "little") * unit, at + size
+            return self.location + int.from_bytes(_take(data, at, size), "little") * unit, at + size
         if code == 0x01:  # DW_CFA_set_loc
-            return int.from_bytes(data[at : at + 8], "little"), at + 8
+            if self.fde.cie.encoding & 0x7F:
+                raise DwarfError("DW_CFA_set_loc with an encoded address is not supported")
+            return int.from_bytes(_take(data, at, 8), "little"), at + 8
         return None, at
 
     def _instruction(self, data: bytes, code: int, at: int) -> int:
@@ -292,7 +330,7 @@ class _Interpreter:
                 raise DwarfError("DW_CFA_restore_state without DW_CFA_remember_state")
             self.cfa, self.registers = self.stack.pop()
             return at
-        if code == 0x00:  # DW_CFA_nop
+        if code in (0x00, 0x2D):  # DW_CFA_nop, DW_CFA_AARCH64_negate_ra_state: says nothing of where a register is
             return at
         if code == 0x2E:  # DW_CFA_GNU_args_size
             return uleb(data, at)[1]
@@ -308,7 +346,7 @@ class _Interpreter:
         factor = self.fde.cie.data_alignment
         if code == 0x0F:  # DW_CFA_def_cfa_expression
             size, at = uleb(data, at)
-            self.cfa = Expression(data[at : at + size])
+            self.cfa = Expression(_take(data, at, size))
             return at + size
         if code in (0x0C, 0x12):  # DW_CFA_def_cfa, _sf
             register, at = uleb(data, at)
@@ -345,8 +383,14 @@ class _Interpreter:
             self.registers[register] = SavedAt(offset * factor, code == 0x15)
         elif code in (0x10, 0x16):  # DW_CFA_expression, DW_CFA_val_expression
             size, at = uleb(data, at)
-            self.registers[register] = Expression(data[at : at + size], code == 0x16)
+            self.registers[register] = Expression(_take(data, at, size), code == 0x16)
             at += size
         else:
             raise DwarfError(f"call frame instruction {code:#x} is not known")
         return at
+
+
+def _take(data: bytes, at: int, size: int) -> bytes:
+    if at + size > len(data):
+        raise DwarfError("a call frame instruction ends beyond its entry")
+    return data[at : at + size]

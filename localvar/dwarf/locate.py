@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 
 from localvar.arch import Architecture
@@ -18,9 +19,21 @@ from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, name_of, or
 from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
 from localvar.model import fold
-from localvar.model.ctype import CType, size_of
+from localvar.model.ctype import Array, BaseType, CType, Encoding, Record, size_of, strip
 from localvar.model.expr import Address, Entry, Expr, Reg, contains
-from localvar.model.location import Absent, Constant, EntryValue, Location, Memory, Register, Value, absent
+from localvar.model.location import (
+    Absent,
+    Constant,
+    EntryValue,
+    Location,
+    Memory,
+    Piece,
+    Pieces,
+    Reason,
+    Register,
+    Value,
+    absent,
+)
 from localvar.model.plan import Variable, VariableKind
 from localvar.model.site import ScopeRef, Site
 
@@ -86,6 +99,54 @@ class Locator:
         location, words = self.location(die, chain, pc)
         return Variable(name, _kind(die, location), type_of(_typed(die)), scope, location, words, die.key,
                         declared(origin(die)))
+
+    # -- entry and return -----------------------------------------------------------------------------------------
+
+    def entry_variables(self, site: Site) -> list[Variable]:
+        """The parameters of the containing concrete function, as they were on its entry."""
+        function = self.info.die(site.scope.dies[-1])
+        found = []
+        for die in function.children():
+            name = name_of(die)
+            if die.tag == c.DW_TAG_formal_parameter and name:
+                location, words = self.location(die, (function,), site.entry)
+                found.append(Variable(name, VariableKind.PARAMETER, type_of(_typed(die)), name_of(function) or "?",
+                                      on_entry(location), f"on entry: {words}", die.key, declared(origin(die))))
+        return found
+
+    def entry_variable(self, site: Site, name: str) -> Variable | None:
+        """The parameter of that name of the containing concrete function, as it was on its entry."""
+        return next((variable for variable in self.entry_variables(site) if variable.name == name), None)
+
+    def return_value(self, site: Site) -> Variable:
+        """What the concrete function returns, at its return (the psABI's rules for results of class INTEGER and MEMORY)."""
+        function = self.info.die(site.scope.dies[-1])
+        ctype = type_of(_typed(function))
+        return Variable("return", VariableKind.LOCAL, ctype, name_of(function) or "?", self._returned(ctype), "return value",
+                        function.key, declared(origin(function)))
+
+    def _returned(self, ctype: CType) -> Location:
+        size = size_of(ctype)
+        first, second = self.arch.return_registers
+        bits = self.arch.address_bits
+        if size is None:
+            return absent("void", "its function returns nothing")
+        if not is_integer_class(ctype):
+            return absent("abi", "its function returns a structure by rules that are not supported")
+        if 8 * size <= bits:
+            return Register(first)
+        if 8 * size <= 2 * bits:
+            return Pieces((Piece(Register(first), bits), Piece(Register(second), 8 * size - bits)))
+        return Memory(Reg(first, bits))
+
+    def frame(self, site: Site) -> Expr | Reason:
+        """The canonical frame address at a site, or why it is not known."""
+        try:
+            return self.cfa(self.info.die(site.scope.dies[-1]), site.pc)
+        except Unreadable as problem:
+            return problem.reason
+        except DwarfError as problem:
+            return Reason("damaged", f"damaged call frame information: {problem}")
 
     # -- locations ------------------------------------------------------------------------------------------------
 
@@ -164,6 +225,37 @@ class Locator:
             return absent("no-cfi", "a frame expression refers to a variable")
 
         return evaluate_value(row.cfa.data, Context(die.unit, self.arch, nothing, nothing, no_variable))
+
+
+def is_integer_class(ctype: CType, offset: int = 0) -> bool:
+    """Whether all parts of a type are integers or pointers in their natural places (psABI 3.2.3: class INTEGER, or
+    MEMORY for its size alone)."""
+    bare = strip(ctype)
+    if isinstance(bare, Record):
+        return not bare.declaration and all(
+            member.bit_size is not None or is_integer_class(member.type(), offset + member.offset) for member in bare.members())
+    if isinstance(bare, Array):
+        return is_integer_class(bare.element(), offset)
+    if isinstance(bare, BaseType) and bare.encoding in (Encoding.FLOAT, Encoding.OTHER):
+        return False
+    size = size_of(bare)
+    return size is not None and offset % size == 0
+
+
+def on_entry(location: Location) -> Location:
+    """A location at a function's entry, as later code sees it: what registers held there.
+
+    Memory is not kept: what was on the stack may have changed since.
+    """
+    if isinstance(location, Register):
+        return EntryValue(Reg(location.number))
+    if isinstance(location, Value):
+        return Value(Entry(location.expr, location.expr.bits))
+    if isinstance(location, Pieces):
+        return Pieces(tuple(replace(piece, location=on_entry(piece.location)) for piece in location.pieces))
+    if isinstance(location, Memory):
+        return absent("entry-memory", "it was passed in memory, which may have changed since the function's entry")
+    return location
 
 
 def _rank(location: Location) -> int:

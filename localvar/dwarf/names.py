@@ -67,7 +67,7 @@ def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collec
         if len(found) >= limit:
             return
         unit = info.unit_at(position)
-        if not _may_be_name(unit, position - unit.offset, tags):
+        if not _may_be_name(unit, position - unit.offset, tags, skip_declarations):
             continue
         path = unit.path_to(position - unit.offset)
         if not path or path[-1][1].tag not in tags:
@@ -77,11 +77,13 @@ def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collec
             found[die.key] = die
 
 
-def _may_be_name(unit: Unit, position: int, tags: Collection[int]) -> bool:
+def _may_be_name(unit: Unit, position: int, tags: Collection[int], skip_declarations: bool) -> bool:
     """Whether the bytes in front of position can be a DIE's code and what precedes its name: a cheap test that most
     chance matches fail, before the unit is walked.  True for a name behind attributes of varying size."""
     for code, abbreviation in unit.abbreviations.items():
         if abbreviation.tag not in tags:
+            continue
+        if skip_declarations and any(attribute == c.DW_AT_declaration for attribute, _, _ in abbreviation.attributes):
             continue
         before = 0
         for attribute, form, _ in abbreviation.attributes:

@@ -141,7 +141,15 @@ class Parameter:
     bits: int = 64
 
 
-Expr = Const | Reg | Address | Load | Unary | Binary | Select | Extend | Entry | Parameter
+@dataclass(frozen=True)
+class Named:
+    """A value that generated code has in a variable of that name."""
+
+    name: str
+    bits: int = 64
+
+
+Expr = Const | Reg | Address | Load | Unary | Binary | Select | Extend | Entry | Parameter | Named
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:

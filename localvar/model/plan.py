@@ -100,7 +100,8 @@ class Read:
     """How one path is read at one site.
 
     source and how are None where it is absent, with the reason then; bits: width of the value where it is a bit-field.
-    address: where it lives in memory, for LOCAL_VAR_ADDR and writes, else None.
+    address: where it lives in memory, for LOCAL_VAR_ADDR and writes, else None.  frame: with How.ENTRY_CAPTURE at an
+    instruction, the canonical frame address there: the key under which the registers at entry were stored.
     """
 
     site: Site
@@ -112,6 +113,7 @@ class Read:
     source: Source | None
     reason: Reason | None
     address: Expr | None = None
+    frame: Expr | None = None
     bit_field: tuple[int, int] | None = None
 
     @property
@@ -132,13 +134,15 @@ class SitePlan:
 class PlannedUse:
     """One macro use: what it reads at each of the sites that reach it (in the order of ReadPlan.sites).
 
-    type: the C type the user asked for, None where they asked for none.
+    as_type: the C type the user asked for, None where they asked for none.  lists: of PRINT_LOCAL_VARS and
+    PRINT_PARAMETERS, all variables at each site.
     """
 
     use: MacroUse
     path: Path | None
     reads: tuple[tuple[int, Read], ...]
     as_type: str | None = None
+    lists: tuple[tuple[int, tuple[Read, ...]], ...] = ()
 
 
 @dataclass(frozen=True)

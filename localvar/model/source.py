@@ -201,3 +201,12 @@ class ProbeSource:
     dependencies: tuple[str, ...]
     copies: tuple[MacroCopy, ...] = ()
     headers: tuple[Header, ...] = ()
+
+
+OPTIONAL = frozenset({Macro.GET_LOCAL_VAR_OR, Macro.LOCAL_VAR_AVAILABLE, Macro.PRINT_LOCAL_VARS, Macro.PRINT_PARAMETERS})
+"""Macros that are content with an absent value."""
+
+
+def is_optional(use: MacroUse) -> bool:
+    """Whether a use is content with an absent value."""
+    return use.macro in OPTIONAL or (bool(use.arguments) and use.arguments[0].text in use.guarded_by)

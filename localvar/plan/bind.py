@@ -4,219 +4,181 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from localvar.arch import Architecture
 from localvar.diagnostics import Log, Note
 from localvar.model.location import Reason
-from localvar.model.path import Path, parse_path
-from localvar.model.plan import PlannedProbe, PlannedUse, Read, ReadPlan, Variable
-from localvar.model.site import Site, SiteKind
-from localvar.model.source import Macro, MacroUse, ProbeDeclaration, ProbeSource
+from localvar.model.path import MemberStep, parse_path
+from localvar.model.plan import How, PlannedProbe, PlannedUse, Read, ReadPlan
+from localvar.model.site import Site
+from localvar.model.source import Macro, MacroUse, ProbeDeclaration, ProbeKind, ProbeSource, Role, is_optional
 from localvar.plan.convert import TypeNames, check_conversion
-from localvar.plan.read import NoSuchMember, absent_read, plan_read
+from localvar.plan.judge import Judge
+from localvar.plan.reach import handlers_of, reached, sites_for
+from localvar.plan.read import NoSuchMember, absent_read
+from localvar.plan.refuse import Nearest, Refusals
+from localvar.plan.write import unwritable
 
-OPTIONAL = frozenset({Macro.GET_LOCAL_VAR_OR, Macro.LOCAL_VAR_AVAILABLE, Macro.PRINT_LOCAL_VARS, Macro.PRINT_PARAMETERS})
-"""Macros that are content with an absent value."""
+LISTS = frozenset({Macro.PRINT_LOCAL_VARS, Macro.PRINT_PARAMETERS})
+"""Macros that read all variables instead of one path."""
 
-SUPPORTED = frozenset({Macro.GET_LOCAL_VAR, Macro.LOCAL_VAR_AVAILABLE, Macro.LOCAL_VAR_ADDR})
-"""Macros that can be expanded so far."""
-
-
-class Locations(Protocol):
-    """What the plan asks of the locate stage."""
-
-    def variable(self, site: Site, name: str) -> Variable | None:
-        """The variable that a name means at a site."""
-
-    def variables(self, site: Site) -> list[Variable]:
-        """The variables of the site's function that are in scope."""
-
-
-Nearest = Callable[[Site, Sequence[Path]], tuple[Note, ...]]
-"""Notes that say where all of the paths are readable in the site's function."""
+UNSUPPORTED = frozenset({Macro.GET_STATIC_VAR})
+"""Macros that cannot be expanded yet."""
 
 
 @dataclass
 class Binder:
-    """Plans one source against one kernel.  Errors go to log; plan() gives what is left without them."""
+    """Plans one source against one kernel.  Errors go to log; check it before the plan is used."""
 
     source: ProbeSource
     probes: Sequence[tuple[ProbeDeclaration, Sequence[Site]]]
-    locations: Locations
+    judge: Judge
     names: TypeNames
-    arch: Architecture
     nearest: Nearest
     log: Log
     verbose: bool = False
     _sites: list[Site] = field(default_factory=list)
-    _reads: dict[tuple[int, str], Read] = field(default_factory=dict)
+    _numbers: dict[Site, int] = field(default_factory=dict)
+    _reads: dict[tuple[int, Macro, str], Read] = field(default_factory=dict)
 
     def plan(self) -> ReadPlan:
-        """The plan; check the log before it is used."""
-        indices = [self._index(sites) for _, sites in self.probes]
-        reach = self._reach()
+        """The plan of everything that the source reads."""
+        self.refusals = Refusals(self.judge, self.nearest, self.log, self.verbose)
+        reach = [[(role, name, reached(self.source.functions, name)) for role, name in handlers_of(declaration)]
+                 for declaration, _ in self.probes]
         uses = [use for use in self.source.uses if self._is_bound(use, reach)]
-        kept: list[PlannedProbe] = []
-        for number, (declaration, _) in enumerate(self.probes):
-            mine = [use for use in uses if number in reach[use.function]]
-            left = self._usable(declaration, indices[number], mine)
-            kept.append(PlannedProbe(declaration, tuple(left)))
-        planned = [self._use(use, sorted({site for n in reach[use.function] for site in kept[n].sites})) for use in uses]
+        kept = [self._probe(number, reach[number], uses) for number in range(len(self.probes))]
+        planned = []
+        for use in uses:
+            sites = {self._number(site) for probe, roles in zip(kept, reach) for role, _, functions in roles
+                     if use.function in functions for site in sites_for(role, [self._sites[i] for i in probe.sites])}
+            planned.append(self._use(use, sorted(sites)))
         return ReadPlan(tuple(self._sites), tuple(kept), tuple(planned))
 
-    def _index(self, sites: Sequence[Site]) -> list[int]:
-        found = []
-        for site in sites:
-            if site not in self._sites:
-                self._sites.append(site)
-            found.append(self._sites.index(site))
-        return found
+    def _number(self, site: Site) -> int:
+        number = self._numbers.setdefault(site, len(self._sites))
+        if number == len(self._sites):
+            self._sites.append(site)
+        return number
 
-    # -- who calls whom -------------------------------------------------------------------------------------------
-
-    def _reach(self) -> dict[str, set[int]]:
-        """Function name to the probes whose handlers reach it."""
-        calls = {function.name: function.calls for function in self.source.functions}
-        reach: dict[str, set[int]] = {name: set() for name in calls}
-        for number, (declaration, _) in enumerate(self.probes):
-            pending = [handler.function for handler in declaration.handlers]
-            seen: set[str] = set()
-            while pending:
-                name = pending.pop()
-                if name in seen or name not in calls:
-                    continue
-                seen.add(name)
-                reach[name].add(number)
-                pending += calls[name]
-        return reach
-
-    def _is_bound(self, use: MacroUse, reach: dict[str, set[int]]) -> bool:
-        if use.macro not in SUPPORTED:
+    def _is_bound(self, use: MacroUse, reach: list[list[tuple[Role, str, set[str]]]]) -> bool:
+        roles = [role for probe in reach for role, _, functions in probe if use.function in functions]
+        if use.macro in UNSUPPORTED:
             self.log.error("not-supported", f"{use.macro.value} is not supported yet", use.span)
-            return False
-        if reach.get(use.function):
+        elif not roles:
+            self.log.error("unbound", f"{use.macro.value} in '{use.function}', which no probe calls", use.span,
+                           fix=f'bind it with LOCALVAR_PROBE({use.function}, "coordinate"), or call it from a handler')
+        elif Role.POST in roles:
+            self.log.error("post-handler", f"{use.macro.value} in '{use.function}', which runs after the probed instruction: "
+                           "variables may have moved", use.span, fix="use a pre_handler")
+        else:
             return True
-        self.log.error("unbound", f"{use.macro.value} in '{use.function}', which no probe calls", use.span,
-                       fix=f'bind it with LOCALVAR_PROBE({use.function}, "coordinate"), or call it from a handler')
         return False
 
-    # -- sites ----------------------------------------------------------------------------------------------------
+    # -- probes ---------------------------------------------------------------------------------------------------
 
-    def _usable(self, declaration: ProbeDeclaration, sites: list[int], uses: list[MacroUse]) -> list[int]:
-        """The sites of a probe where it can be armed and everything it must read is proven."""
-        bad: dict[int, str] = {}
-        for index in sites:
-            site = self._sites[index]
-            if site.why_not is not None:
-                bad[index] = f"{site.name} cannot be probed: {site.why_not.text}"
-                continue
-            for use in uses:
-                read = self._read(use, index)
-                if read is not None and not read.readable and not self._is_optional(use):
-                    bad[index] = f"{read.path} is not readable at {site.name}: {read.reason.text if read.reason else ''}"
-                    break
-        if not bad:
-            return sites
-        if len(sites) == 1:
-            self._refuse(declaration, sites[0], uses)
-            return []
-        self._leave_out(declaration, sites, bad)
-        return [index for index in sites if index not in bad]
+    def _probe(self, number: int, roles: list[tuple[Role, str, set[str]]], uses: list[MacroUse]) -> PlannedProbe:
+        """The probe with the sites where it can be armed and everything that it must read is proven."""
+        declaration, sites = self.probes[number]
+        bad = {site: text for site in sites if (text := self._problem(declaration, site, roles, uses)) is not None}
+        if bad and len(sites) == 1:
+            self._refuse(declaration, sites[0], roles, uses)
+        elif bad:
+            self.refusals.some(declaration, list(bad.values()), len(sites))
+        left = tuple(self._number(site) for site in sites if site not in bad)
+        if declaration.kind is not ProbeKind.PROBE and len(left) > 1:
+            self.log.error("several-sites", f"a {declaration.kind.value} has one address, the coordinate names {len(left)}",
+                           declaration.span, fix="use LOCALVAR_PROBE, or a coordinate that names one place")
+        return PlannedProbe(declaration, left)
 
-    def _is_optional(self, use: MacroUse) -> bool:
-        return use.macro in OPTIONAL or (bool(use.arguments) and use.arguments[0].text in use.guarded_by)
+    def _needed(self, roles: list[tuple[Role, str, set[str]]], uses: list[MacroUse], site: Site) -> list[tuple[MacroUse, Read]]:
+        """The uses that a probe's handlers reach and cannot do without, with what they read at a site."""
+        return [(use, read) for role, _, functions in roles for use in uses
+                if use.function in functions and not is_optional(use)
+                for met in sites_for(role, [site]) if (read := self._read(use, met)) is not None]
 
-    def _refuse(self, declaration: ProbeDeclaration, index: int, uses: list[MacroUse]) -> None:
-        """The errors of a probe's only site."""
-        site = self._sites[index]
-        span = declaration.coordinates[0].span if declaration.coordinates else declaration.span
+    def _problem(self, declaration: ProbeDeclaration, site: Site, roles: list[tuple[Role, str, set[str]]],
+                 uses: list[MacroUse]) -> str | None:
         if site.why_not is not None:
-            self.log.error(site.why_not.slug, f"{site.name} cannot be probed: {site.why_not.text}", span)
-            return
-        needed = [use for use in uses if not self._is_optional(use)]
-        for use in needed:
-            read = self._read(use, index)
-            if read is not None and not read.readable:
-                self._absent(use, read, [r.path for u in needed if (r := self._read(u, index)) is not None])
+            return f"{site.name} cannot be probed: {site.why_not.text}"
+        for _, read in self._needed(roles, uses, site):
+            read = _in_plain(declaration, read)
+            if read.reason is not None:
+                return f"{read.path} is not readable at {site.name}: {read.reason.text}"
+        return None
 
-    def _leave_out(self, declaration: ProbeDeclaration, sites: list[int], bad: dict[int, str]) -> None:
-        span = declaration.coordinates[0].span if declaration.coordinates else declaration.span
-        reasons = list(bad.values())
-        shown = reasons if self.verbose else reasons[:3]
-        notes = tuple(Note(text) for text in shown)
-        if len(shown) < len(reasons):
-            notes += (Note(f"and {len(reasons) - len(shown)} more (-v lists all)"),)
-        if len(bad) == len(sites):
-            self.log.error("no-usable-site", f"none of the {len(sites)} sites can be used", span, notes=notes)
-        else:
-            self.log.warning("sites-left-out", f"{len(bad)} of {len(sites)} sites are left out", span, notes=notes)
+    def _refuse(self, declaration: ProbeDeclaration, site: Site, roles: list[tuple[Role, str, set[str]]],
+                uses: list[MacroUse]) -> None:
+        if site.why_not is not None:
+            self.refusals.site(declaration, site)
+            return
+        needed = self._needed(roles, uses, site)
+        wanted = [read.path for use, read in needed if use.macro not in (Macro.GET_RETURN_VALUE, Macro.GET_ENTRY_VAR)]
+        for use, read in needed:
+            read = _in_plain(declaration, read)
+            if not read.readable:
+                self.refusals.read(use, read, wanted)
 
     # -- reads ----------------------------------------------------------------------------------------------------
 
-    def _read(self, use: MacroUse, index: int) -> Read | None:
-        """What a use reads at a site; None for uses that read no variable."""
-        if not use.arguments:
+    def _read(self, use: MacroUse, site: Site) -> Read | None:
+        """What a use reads at a site; None for uses that read no single value."""
+        if use.macro in LISTS:
             return None
-        text = use.arguments[0].text
-        found = self._reads.get((index, text))
+        key = (self._number(site), use.macro, use.arguments[0].text if use.arguments else "")
+        found = self._reads.get(key)
         if found is None:
-            found = self._reads[index, text] = self._plan(use, self._sites[index], parse_path(text))
+            found = self._reads[key] = self._judge(use, site)
         return found
 
-    def _plan(self, use: MacroUse, site: Site, path: Path) -> Read:
-        span = use.arguments[0].span
-        if site.kind is SiteKind.RETURN:
-            return absent_read(site, path, Reason("return-probe", "at a function's return its variables are gone: "
-                                                  "use GET_RETURN_VALUE() or GET_ENTRY_VAR()"))
-        variable = self.locations.variable(site, path.name)
-        if variable is None:
-            in_scope = [v.name for v in self.locations.variables(site)]
-            return absent_read(site, path, Reason("no-such-variable", _unknown(path.name, site, in_scope)))
+    def _judge(self, use: MacroUse, site: Site) -> Read:
+        if use.macro is Macro.GET_RETURN_VALUE:
+            return self.judge.returned(site)
+        path = parse_path(use.arguments[0].text)
         try:
-            return plan_read(site, variable, path, self.arch)
+            read = self.judge.entry(site, path) if use.macro is Macro.GET_ENTRY_VAR else self.judge.local(site, path)
         except NoSuchMember as problem:
-            close = difflib.get_close_matches(path.steps[-1].name if hasattr(path.steps[-1], "name") else "",
-                                              problem.candidates, 3)
-            notes: tuple[Note, ...] = (Note(f"close names: {', '.join(close)}"),) if close else ()
-            self.log.error("no-such-member", f"'{path}': {problem}", span, notes=notes)
+            last = path.steps[-1]
+            close = difflib.get_close_matches(last.name if isinstance(last, MemberStep) else "", problem.candidates, 3)
+            notes = (Note(f"close names: {', '.join(close)}"),) if close else ()
+            self.log.error("no-such-member", f"'{path}': {problem}", use.arguments[0].span, notes=notes)
             return absent_read(site, path, Reason("no-such-member", str(problem)))
-
-    def _absent(self, use: MacroUse, read: Read, wanted: list[Path]) -> None:
-        assert read.reason is not None
-        span = use.arguments[0].span
-        if read.reason.slug == "no-such-member":
-            return
-        if read.reason.slug == "no-such-variable":
-            names = [v.name for v in self.locations.variables(read.site)]
-            close = difflib.get_close_matches(read.path.name, names, 3, 0.6)
-            notes: tuple[Note, ...] = (Note(f"close names: {', '.join(close)}"),) if close else ()
-            notes += (Note(f"in scope there: {', '.join(names)}"),) if names else ()
-            self.log.error(read.reason.slug, read.reason.text, span, notes=notes)
-            return
-        self.log.error(read.reason.slug, f"'{read.path}' is not readable at {_place(read.site)}: {read.reason.text}", span,
-                       notes=self.nearest(read.site, wanted) if read.reason.slug != "return-probe" else ())
+        return _demanded(use, read, self.judge.arch)
 
     def _use(self, use: MacroUse, sites: list[int]) -> PlannedUse:
-        reads = tuple((index, read) for index in sites if (read := self._read(use, index)) is not None)
-        as_type = None
-        if use.macro is Macro.GET_LOCAL_VAR and len(use.arguments) > 1:
-            as_type = use.arguments[1].text
-            for _, read in reads:
-                if read.readable:
-                    check_conversion(read, as_type, self.names, use.arguments[1].span, self.log)
-                    break
+        if use.macro in LISTS:
+            lists = tuple((index, tuple(self.judge.all(self._sites[index]))) for index in sites)
+            return PlannedUse(use, None, (), lists=lists)
+        reads = tuple((index, read) for index in sites if (read := self._read(use, self._sites[index])) is not None)
+        as_type = self._asked_type(use)
+        readable = next((read for _, read in reads if read.readable), None)
+        if as_type is not None and readable is not None:
+            check_conversion(readable, as_type, self.names, use.arguments[-1].span, self.log)
         return PlannedUse(use, reads[0][1].path if reads else None, reads, as_type)
 
-
-def _place(site: Site) -> str:
-    source = f" ({site.file}:{site.line})" if site.file else ""
-    return f"{site.name}{source}"
-
-
-def _unknown(name: str, site: Site, in_scope: list[str]) -> str:
-    return f"no variable '{name}' in scope at {_place(site)}"
+    def _asked_type(self, use: MacroUse) -> str | None:
+        position = {Macro.GET_LOCAL_VAR: 1, Macro.GET_RETURN_VALUE: 0}.get(use.macro)
+        return None if position is None or len(use.arguments) <= position else use.arguments[position].text
 
 
+def _in_plain(declaration: ProbeDeclaration, read: Read) -> Read:
+    """A read as the handler of a plain kprobe has it: without the companion probe at the function's entry."""
+    if declaration.kind is ProbeKind.PROBE or read.how is not How.ENTRY_CAPTURE:
+        return read
+    return replace(read, how=None, source=None, reason=Reason(
+        "plain-kprobe", "it needs a second probe at the function's entry, which a plain kprobe does not have: use LOCALVAR_PROBE"))
+
+
+def _demanded(use: MacroUse, read: Read, arch: Architecture) -> Read:
+    """read, absent where its value is known but not what the macro wants of it."""
+    if not read.readable:
+        return read
+    why = None
+    if use.macro is Macro.LOCAL_VAR_ADDR and read.address is None:
+        words = read.variable.dwarf if read.variable else ""
+        why = Reason("no-address", f"it does not live in memory: {words}")
+    elif use.macro is Macro.SET_LOCAL_VAR:
+        why = unwritable(read, arch)
+    return read if why is None else replace(read, source=None, how=None, reason=why)

@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from localvar.arch import Architecture
 from localvar.diagnostics import Note
 from localvar.model.path import Path
-from localvar.model.plan import Variable
 from localvar.model.site import Site
-from localvar.plan.read import NoSuchMember, plan_read
+from localvar.plan.judge import Judge
+from localvar.plan.read import NoSuchMember
 
 LIMIT = 400
 """Statement addresses of a function that are looked at."""
@@ -24,19 +23,11 @@ class Statements(Protocol):
         """Sites at the statement addresses of the function instance that holds a site."""
 
 
-class Variables(Protocol):
-    """What is asked of the locate stage."""
-
-    def variable(self, site: Site, name: str) -> Variable | None:
-        """The variable that a name means at a site."""
-
-
-def nearest(site: Site, paths: Sequence[Path], variables: Variables, statements: Statements,
-            arch: Architecture) -> tuple[Note, ...]:
+def nearest(site: Site, paths: Sequence[Path], judge: Judge, statements: Statements) -> tuple[Note, ...]:
     """One note that names the nearest places where all paths are readable, or says that there is none."""
     names = ", ".join(dict.fromkeys(str(path) for path in paths))
     good = [other for other in statements.statements(site)[:LIMIT] if other.why_not is None
-            and all(_readable(other, path, variables, arch) for path in paths)]
+            and all(_readable(other, path, judge) for path in paths)]
     if not good:
         return (Note(f"{names}: readable nowhere in {site.function} as it is compiled"),)
     good.sort(key=lambda other: (abs(other.pc - site.pc), other.pc))
@@ -44,9 +35,8 @@ def nearest(site: Site, paths: Sequence[Path], variables: Variables, statements:
     return (Note(f"{names}: readable at {', '.join(shown)}"),)
 
 
-def _readable(site: Site, path: Path, variables: Variables, arch: Architecture) -> bool:
-    variable = variables.variable(site, path.name)
+def _readable(site: Site, path: Path, judge: Judge) -> bool:
     try:
-        return variable is not None and plan_read(site, variable, path, arch).readable
+        return judge.local(site, path).readable
     except NoSuchMember:
         return False

@@ -22,12 +22,13 @@ def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind
     base = symbol.value if symbol else start
     row = line_table(function.unit).row_at(pc)
     section, offset = info.elf.split(pc)
+    entry = entry_of(function, ranges)
     return Site(
         kind=kind, pc=pc, symbol=symbol.name if symbol else f"{start:#x}", offset=pc - base, module=info.module,
         section=section, section_offset=offset, function=name_of(own_function(chain)) or "?",
         file=line_table(function.unit).file(row.file) if row else None, line=row.line if row else 0,
-        inlined=inlined_names(chain), scope=ScopeRef(tuple(die.key for die in chain)), entry=entry_of(function, ranges),
-        outer=outer, why_not=probeable.why_not(pc, base),
+        inlined=inlined_names(chain), scope=ScopeRef(tuple(die.key for die in chain)), entry=entry,
+        entry_why_not=probeable.why_not(entry, entry), outer=outer, why_not=probeable.why_not(pc, base),
     )
 
 

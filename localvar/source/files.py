@@ -35,12 +35,13 @@ class ModuleFiles:
         roots = (_KERNEL.fullmatch(os.path.realpath(d)) for d in include_directories(flags))
         kernels = {match[1] for match in roots if match is not None}
         self._foreign = (*(k for k in sorted(kernels) if not _inside(self.main, k)), str(include_directory()))
+        self._known: dict[str, bool] = {}
         self.files = {self.main: File(path, data)}
 
     def add(self, inclusions: Sequence[Inclusion]) -> None:
         """Read the module's headers among the files that were included."""
         for path in dict.fromkeys(i.path for i in inclusions):
-            if path not in self.files and not any(_inside(os.path.realpath(path), f) for f in self._foreign):
+            if path not in self.files and not self._is_foreign(os.path.dirname(path)):
                 file = self._read(path)
                 if file is not None and (_inside(os.path.abspath(path), self._folder)
                                          or _ANY.search(file.text)):
@@ -59,6 +60,12 @@ class ModuleFiles:
         if _inside(absolute, self._folder):
             return os.path.join(self._shown_folder, os.path.relpath(absolute, self._folder))
         return absolute
+
+    def _is_foreign(self, folder: str) -> bool:
+        if folder not in self._known:
+            real = os.path.realpath(folder)
+            self._known[folder] = any(real == f or _inside(real, f) for f in self._foreign)
+        return self._known[folder]
 
     def _read(self, path: str) -> File | None:
         try:

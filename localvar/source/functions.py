@@ -72,7 +72,8 @@ def items(stream: Stream, signature_at: Callable[[Piece], Signature | None],
     return bodies, declarations
 
 
-def _body(stream: Stream, first: int, brace: int, last: int, signature_at: Callable[[Piece], Signature | None],
+def _body(stream: Stream, first: int, brace: int, last: int,
+          signature_at: Callable[[Piece], Signature | None],
           locator: Locator) -> Body | None:
     signature = _signature(stream, first, brace, signature_at)
     if signature is not None:
@@ -100,7 +101,8 @@ def _groups(stream: Stream, first: int, brace: int) -> list[int]:
     level = [i for i in range(first, brace) if stream.parent[i] == stream.parent[brace]]
     if any(stream.text(i) == "=" for i in level):
         return []
-    return [i for i in level if i > first and stream.text(i) == "(" and stream.pieces[i - 1].kind is Kind.NAME]
+    return [i for i in level if i > first and stream.text(i) == "("
+            and stream.pieces[i - 1].kind is Kind.NAME]
 
 
 def _outermost(piece: Piece, locator: Locator) -> tuple[int, int]:

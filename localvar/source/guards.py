@@ -27,10 +27,12 @@ Facts = frozenset[tuple[str, int]]
 _NONE: Facts = frozenset()
 _JUMPS = frozenset({"return", "goto", "break", "continue"})
 _ASSIGNMENTS = frozenset({"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="})
-_KEYWORDS = frozenset({"if", "else", "for", "while", "do", "switch", "case", "default", "return", "goto", "break",
+_KEYWORDS = frozenset({"if", "else", "for", "while", "do", "switch", "case", "default", "return", "goto",
+                       "break",
                        "continue"})
 _STRUCTURE = frozenset({"&&", "||", "!", "?", ":", ",", ";", "{", "}", "(", ")", *_ASSIGNMENTS})
-_TRANSPARENT = frozenset({"likely", "unlikely"})
+_TRANSPARENT = frozenset({"likely", "unlikely", "WARN_ON", "WARN_ON_ONCE"})
+"""Macros of the kernel whose value is the truth of their one argument."""
 
 
 class _Flow(NamedTuple):

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localvar.diagnostics import environment_failure
+from localvar.diagnostics import Failure, environment_failure
 from localvar.paths import include_directory
 from localvar.source.flags import clang_flags
 
@@ -99,11 +99,12 @@ def _library() -> tuple[Any, Any]:
     """clang.cindex and the shared library behind it, with the functions declared that cindex leaves out."""
     try:
         import clang.cindex as cindex
-
+    except ImportError as missing:
+        raise _no_libclang(missing) from None
+    try:
         library = cindex.conf.lib
-    except (ImportError, cindex.LibclangError) as missing:
-        raise environment_failure("no-libclang", f"libclang cannot be loaded: {missing}",
-                                  fix="pip install libclang") from None
+    except cindex.LibclangError as missing:
+        raise _no_libclang(missing) from None
     pointer, uint = ctypes.POINTER, ctypes.c_uint
     library.clang_createIndexWithOptions.argtypes = [pointer(_IndexOptions)]
     library.clang_createIndexWithOptions.restype = ctypes.c_void_p
@@ -119,6 +120,11 @@ def _library() -> tuple[Any, Any]:
     library.clang_EvalResult_getAsStr.restype = ctypes.c_char_p
     library.clang_EvalResult_dispose.argtypes = [ctypes.c_void_p]
     return cindex, library
+
+
+def _no_libclang(reason: Exception) -> Failure:
+    return environment_failure("no-libclang", f"libclang cannot be loaded: {reason}",
+                               fix="pip install libclang")
 
 
 @functools.cache
@@ -226,7 +232,9 @@ class Unit:
         return frozenset(place.offset for place in places if place is not None and place.path == self.path)
 
     def _recorded(self, kind: int) -> list[Any]:
-        """The cursors of this kind in the preprocessing record, as far as it concerns text behind the preamble."""
+        """The cursors of this kind in the preprocessing record, as far as it concerns text behind the
+        preamble.
+        """
         found = []
 
         def visit(cursor: Any, _parent: Any, _data: Any) -> int:
@@ -256,7 +264,9 @@ class Unit:
         return tuple(dict.fromkeys(found))
 
     def function_at(self, path: str, offset: int) -> Signature | None:
-        """The function whose body begins with the brace at this place, or whose name stands there, else None."""
+        """The function whose body begins with the brace at this place, or whose name stands there, else
+        None.
+        """
         cursor, kinds = self._cursor(path, offset), self._cindex.CursorKind
         if cursor is not None and cursor.kind == kinds.COMPOUND_STMT:
             cursor = cursor.semantic_parent
@@ -332,5 +342,10 @@ def open_unit(path: str, text: bytes, flags: Sequence[str], *, directory: str, t
 
     directory: gcc's working directory, which path may be relative to the caller's, not to.
     """
-    options = [*clang_flags(flags, directory, target=target), "-DLOCALVAR_SCAN", f"-I{include_directory()}"]
-    return Unit(os.path.abspath(path), text, options, header_bodies=header_bodies)
+    return Unit(os.path.abspath(path), text, unit_flags(flags, directory=directory, target=target),
+                header_bodies=header_bodies)
+
+
+def unit_flags(flags: Sequence[str], *, directory: str, target: str | None = None) -> list[str]:
+    """libclang's flags for a unit of a module: clang_flags() and what localvar.h needs."""
+    return [*clang_flags(flags, directory, target=target), "-DLOCALVAR_SCAN", f"-I{include_directory()}"]

@@ -235,7 +235,7 @@ def _initialised_type(brace: int, context: Context) -> str | None:
     if brace < 0 or context.stream.text(brace) != "{" or context.stream.pieces[brace].copy:
         return None
     found = context.initialised_at(context.stream.pieces[brace])
-    return found.type if found is not None else None
+    return found.type.removeprefix("const ") if found is not None else None
 
 
 def _handlers(brace: int, roles: Mapping[str, Role], context: Context) -> list[Handler]:

@@ -20,12 +20,11 @@ from localvar.model.source import (
     ProbeSource,
 )
 from localvar.source.files import ModuleFiles, mentions_reads, quoted_headers
-from localvar.source.flags import clang_flags
 from localvar.source.functions import Body, Declaration, check_regs, items, references
 from localvar.source.guards import guarded
 from localvar.source.lexer import tokenize
 from localvar.source.macros import Locator, Use, find, written
-from localvar.source.parse import Inclusion, Message, Place, Unit, open_unit
+from localvar.source.parse import Inclusion, Message, Place, Unit, unit_flags
 from localvar.source.probes import Context, Declared, declared
 from localvar.source.problems import is_syntax, is_use, reported
 from localvar.source.stream import LOCALVAR_MACROS, Stream, Streams
@@ -68,12 +67,13 @@ def scan_unit(path: str, flags: Sequence[str], *, directory: str, text: bytes | 
     """scan(), and the Unit it read: a later stage asks that what is complete or declared in the file."""
     data = _contents(path) if text is None else text
     bodies = any(mentions_reads(header) for header in quoted_headers(path, data))
-    module = ModuleFiles(path, data, clang_flags(flags, directory, target=target))
-    unit = open_unit(path, data, flags, directory=directory, target=target, header_bodies=bodies)
+    options = unit_flags(flags, directory=directory, target=target)
+    module = ModuleFiles(path, data, options)
+    unit = Unit(module.main, data, options, header_bodies=bodies)
     inclusions = unit.inclusions()
     module.add(inclusions)
     if module.headers_read_variables and not bodies:
-        unit = open_unit(path, data, flags, directory=directory, target=target, header_bodies=True)
+        unit = Unit(module.main, data, options, header_bodies=True)
     own = Log()
     messages = unit.messages()
     source = _source(module, unit, inclusions, messages, own)
@@ -85,7 +85,9 @@ def scan_unit(path: str, flags: Sequence[str], *, directory: str, text: bytes | 
 
 
 def _lacks_localvar_h(module: ModuleFiles, unit: Unit, inclusions: Iterable[Inclusion], log: Log) -> bool:
-    """Whether the main file uses the macros without including them; everything else would be a consequence."""
+    """Whether the main file uses the macros without including them; everything else would be a
+    consequence.
+    """
     if any(os.path.basename(i.path) == "localvar.h" for i in inclusions):
         return False
     file, dead = module.files[module.main], unit.skipped(module.main)
@@ -265,9 +267,11 @@ def _headers(module: ModuleFiles, inclusions: Iterable[Inclusion], changed: froz
         more = {place.path for place in brought.get(pending.pop(), ()) if place.path != module.main} - wanted
         wanted |= more
         pending += more
-    return tuple(Header(module.files[path].path, module.files[path].data, tuple(
-        _directive(place, module) for place in dict.fromkeys(brought[path]))) for path in brought
-                 if path in wanted)
+    files = module.files
+    directives = {path: dict.fromkeys(_directive(place, module) for place in places)
+                  for path, places in brought.items() if path in wanted}
+    return tuple(Header(files[path].path, files[path].data, tuple(spans)) for path,
+                 spans in directives.items())
 
 
 def _directive(place: Place, module: ModuleFiles) -> Span:

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Reads to C values: the expression with its cast, by-value objects, objects put together, attempts that may fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from localvar.arch import Architecture
+from localvar.codegen.expr import UNSIGNED, c_expression
+from localvar.ctext.declare import declaration, display, type_name
+from localvar.model.ctype import Array, BaseType, CType, Encoding, Enumeration, Pointer, Qualified, is_signed, size_of, strip
+from localvar.model.expr import Expr, Extend, Load, Named
+from localvar.model.plan import Assembly, Chunk, How, Object, Read, Scalar
+from localvar.model.rewrite import rewrite
+
+SIGNED_WORDS = {8: "s8", 16: "s16", 32: "s32", 64: "s64"}
+
+
+def value_type(ctype: CType) -> CType:
+    """The type a value of ctype has: no qualifiers at the top, arrays as pointers to their first element, an enum
+    without a name as the integer it is."""
+    while isinstance(ctype, Qualified):
+        ctype = ctype.target()
+    bare = strip(ctype)
+    if isinstance(bare, Array):
+        return Pointer(bare.key, 8, bare.element)
+    if isinstance(bare, Enumeration) and bare.name is None and ctype is bare:
+        words = {1: "char", 2: "short int", 4: "int", 8: "long int"}[bare.size]
+        return BaseType(bare.key, f"signed {words}" if bare.signed else f"unsigned {words}", bare.size,
+                        Encoding.SIGNED if bare.signed else Encoding.UNSIGNED)
+    return ctype
+
+
+def expression_text(read: Read, arch: Architecture) -> str | None:
+    """The C expression over `regs` that an expansion evaluates for a read, before its cast; None where it is absent."""
+    if isinstance(read.source, Scalar):
+        return c_expression(read.source.expr, arch)
+    if isinstance(read.source, Object):
+        return f"*({display(read.type)} *)({c_expression(read.source.address, arch)})"
+    if isinstance(read.source, Assembly):
+        return ", ".join(f"[{chunk.offset}] = {c_expression(chunk.expr, arch)}" for chunk in read.source.chunks)
+    return None
+
+
+def return_statement(read: Read, ctype: CType, arch: Architecture) -> str:
+    """`return ...;` for a readable read whose result has type ctype (see value_type).  Raises Unspeakable."""
+    source = read.source
+    if isinstance(source, Assembly):
+        return "\n".join([f"{declaration(ctype, 'value')};", "", *_stores(source, "&value", arch), "return value;"])
+    return f"return {value(read, ctype, arch)};"
+
+
+def value(read: Read, ctype: CType, arch: Architecture) -> str:
+    """The value of a Scalar or Object read as an expression of type ctype.  Raises Unspeakable."""
+    source = read.source
+    if isinstance(source, Scalar):
+        return _scalar(source.expr, read, ctype, arch)
+    assert isinstance(source, Object)
+    address = c_expression(source.address, arch)
+    if isinstance(strip(read.type), Array):
+        return f"({type_name(ctype)})({address})"
+    if source.safe:
+        return f"*(const {type_name(ctype)} *)({address})"
+    return f"localvar_load({type_name(ctype)}, {address})"
+
+
+def _stores(source: Assembly, target: str, arch: Architecture) -> list[str]:
+    return [f"*({UNSIGNED[chunk.expr.bits]} *)((char *){target} + {chunk.offset}) = {c_expression(chunk.expr, arch)};"
+            for chunk in source.chunks]
+
+
+def _scalar(expr: Expr, read: Read, ctype: CType, arch: Architecture) -> str:
+    """expr cast to ctype; a signed bit-field gets its sign."""
+    name = type_name(ctype)
+    text = c_expression(_without_narrowing(expr, ctype), arch)
+    if read.bit_field is not None and is_signed(ctype):
+        unused = expr.bits - read.bit_field[1]
+        return f"({name})(({SIGNED_WORDS[expr.bits]})(({UNSIGNED[expr.bits]})({text}) << {unused}) >> {unused})"
+    if name in ("unsigned long", "long unsigned int") and expr.bits == 64:
+        return text
+    return f"({name}){text}" if text.replace("->", "").replace("_", "").isalnum() else f"({name})({text})"
+
+
+def _without_narrowing(expr: Expr, ctype: CType) -> Expr:
+    """expr without a last step that drops upper bits, where the cast to ctype drops the same."""
+    bare = strip(ctype)
+    integer = isinstance(bare, Enumeration) or (isinstance(bare, BaseType) and bare.encoding is not Encoding.BOOLEAN)
+    if integer and isinstance(expr, Extend) and expr.bits < expr.operand.bits and size_of(ctype) == expr.bits // 8:
+        return expr.operand
+    return expr
+
+
+# -- attempts -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Attempt:
+    """Loads that may fault, taken out of expressions: each becomes a variable that is read first."""
+
+    arch: Architecture
+    lines: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def guard(self, expr: Expr) -> Expr:
+        """expr with its unsafe loads done before, innermost first; lines has the statements."""
+        return rewrite(expr, self._load)
+
+    def _load(self, node: Expr) -> Expr:
+        if not isinstance(node, Load) or node.safe:
+            return node
+        name = f"step{self.count}"
+        self.count += 1
+        self.lines += [f"{UNSIGNED[node.bits]} {name};",
+                       *_try_read(f"&{name}", c_expression(node.address, self.arch), f"sizeof({name})")]
+        return Named(name, node.bits)
+
+
+def _try_read(to: str, address: str, size: str) -> list[str]:
+    return [f"if (!localvar_try_read({to}, (const void *)({address}), {size}))", "\treturn false;"]
+
+
+def attempt_statements(read: Read, ctype: CType, arch: Architecture) -> str:
+    """Statements that put the value in *value and return true, or return false where it is not to be had now."""
+    if read.source is None:
+        return "return false;"
+    head = ["if (!localvar_entry_regs())", "\treturn false;"] if read.how is How.ENTRY_CAPTURE else []
+    attempt = _Attempt(arch)
+    source = read.source
+    if isinstance(source, Scalar):
+        guarded = replace(read, source=Scalar(attempt.guard(source.expr)))
+        body = [f"*value = {value(guarded, ctype, arch)};"]
+    elif isinstance(source, Object):
+        address = attempt.guard(source.address)
+        guarded = replace(read, source=Object(address, source.safe))
+        if source.safe or isinstance(strip(read.type), Array):
+            body = [f"*value = {value(guarded, ctype, arch)};"]
+        else:
+            body = _try_read("value", c_expression(address, arch), "sizeof(*value)")
+    else:
+        chunks = tuple(Chunk(chunk.offset, attempt.guard(chunk.expr)) for chunk in source.chunks)
+        body = _stores(Assembly(chunks), "value", arch)
+    declared = [line for line in attempt.lines if line.endswith(";") and line.split()[-1].startswith("step") and "=" not in line]
+    rest = [line for line in attempt.lines if line not in declared]
+    return "\n".join([*declared, *([""] if declared else []), *head, *rest, *body, "return true;"])
+
+
+def write_statement(read: Read, ctype: CType, arch: Architecture, register: Callable[[], str]) -> str:
+    """The statement that stores `value` where the variable lives.  register: the field of regs, where it is in one."""
+    size = size_of(read.type) or 8
+    if read.address is None:
+        cast = "(unsigned long)" if isinstance(strip(ctype), Pointer) else f"({UNSIGNED[8 * size]})"
+        return f"regs->{register()} = {cast}value;"
+    address = c_expression(read.address, arch)
+    if read.bit_field is None:
+        return f"*({type_name(ctype)} *)({address}) = value;"
+    shift, bits = read.bit_field
+    kind = UNSIGNED[next(width for width in (8, 16, 32, 64) if width >= shift + bits)]
+    mask = f"(({kind}){(1 << bits) - 1:#x} << {shift})"
+    return (f"{kind} *storage = ({kind} *)({address});\n\n"
+            f"*storage = (*storage & ({kind})~{mask}) | (({kind})value << {shift} & {mask});")

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The judge: for a path and a site, the Read that listings print and expansions compile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from localvar.arch import Architecture
+from localvar.model.expr import Entry, Expr
+from localvar.model.location import Reason
+from localvar.model.path import Path
+from localvar.model.plan import Assembly, Chunk, How, Object, Read, Scalar, Source, Variable
+from localvar.model.rewrite import rewrite
+from localvar.model.site import Site, SiteKind
+from localvar.plan.read import absent_read, plan_read, walk
+
+
+class Locations(Protocol):
+    """What the plan asks of the locate stage.  Variables are as they are at exactly the site's pc."""
+
+    def variable(self, site: Site, name: str) -> Variable | None:
+        """The variable that a name means at a site."""
+
+    def variables(self, site: Site) -> list[Variable]:
+        """The variables of the site's function that are in scope."""
+
+    def entry_variable(self, site: Site, name: str) -> Variable | None:
+        """A parameter of the containing concrete function, as it was on entry."""
+
+    def entry_variables(self, site: Site) -> list[Variable]:
+        """All parameters of the containing concrete function, as they were on entry."""
+
+    def return_value(self, site: Site) -> Variable:
+        """What the site's function returns."""
+
+    def frame(self, site: Site) -> Expr | Reason:
+        """The canonical frame address at a site, or why it is not known."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Decides what is read and how.  All methods raise NoSuchMember where a path does not fit its type."""
+
+    locations: Locations
+    arch: Architecture
+
+    def local(self, site: Site, path: Path) -> Read:
+        """GET_LOCAL_VAR and its kin."""
+        if site.kind is SiteKind.RETURN:
+            return absent_read(site, path, Reason("return-probe", "at a function's return its variables are gone: "
+                                                  "use GET_RETURN_VALUE() or GET_ENTRY_VAR()"))
+        variable = self.locations.variable(site, path.name)
+        if variable is None:
+            return absent_read(site, path, Reason("no-such-variable", f"no variable '{path.name}' in scope at {place(site)}"))
+        return self.read(site, variable, path)
+
+    def entry(self, site: Site, path: Path) -> Read:
+        """GET_ENTRY_VAR."""
+        variable = self.locations.entry_variable(site, path.name)
+        if variable is None:
+            return absent_read(site, path, Reason("no-such-variable", f"no parameter '{path.name}' of the function at {place(site)}"))
+        return self.read(site, variable, path)
+
+    def returned(self, site: Site) -> Read:
+        """GET_RETURN_VALUE."""
+        path = Path("return")
+        if site.kind is not SiteKind.RETURN:
+            return absent_read(site, path, Reason("no-return", f"{place(site)} is no function's return: bind the handler to '….return'"))
+        return self.read(site, self.locations.return_value(site), path)
+
+    def all(self, site: Site) -> list[Read]:
+        """Every variable in scope at a site; at a return what is known there: the value and the parameters on entry."""
+        if site.kind is SiteKind.RETURN:
+            found = [self.returned(site)] + [self.read(site, v, Path(v.name)) for v in self.locations.entry_variables(site)]
+            return found
+        return [self.read(site, variable, Path(variable.name)) for variable in self.locations.variables(site)]
+
+    def read(self, site: Site, variable: Variable, path: Path) -> Read:
+        """The read of a path that begins at a variable."""
+        found = plan_read(site, variable, path, self.arch)
+        if found.how is not How.ENTRY_CAPTURE:
+            return found
+        assert found.source is not None
+        if site.pc == site.entry and site.kind is SiteKind.INSTRUCTION:
+            return replace(found, source=_at_entry(found.source), how=How.DIRECT)
+        return self._captured(site, found)
+
+    def _captured(self, site: Site, found: Read) -> Read:
+        """A read of registers at the function's entry: a companion probe there must be possible, and the frame known."""
+        if site.kind is SiteKind.RETURN:
+            return found
+        if site.entry_why_not is not None:
+            return _absent(found, Reason("entry-value", "it needs the registers at the function's entry, which cannot be "
+                                         f"probed: {site.entry_why_not.text}"))
+        frame = self.locations.frame(site)
+        if isinstance(frame, Reason):
+            return _absent(found, Reason("entry-value", f"it needs the registers at the function's entry, and {frame.text}"))
+        if any(isinstance(node, Entry) for node in walk(frame)):
+            return _absent(found, Reason("entry-value", "the frame itself depends on registers at the function's entry"))
+        return replace(found, frame=frame)
+
+
+def _absent(read: Read, reason: Reason) -> Read:
+    return replace(read, how=None, source=None, reason=reason, address=None, bit_field=None)
+
+
+def _at_entry(source: Source) -> Source:
+    """source at the function's entry itself: registers there are registers on entry."""
+    def change(expr: Expr) -> Expr:
+        return rewrite(expr, lambda node: node.operand if isinstance(node, Entry) else node)
+
+    if isinstance(source, Scalar):
+        return Scalar(change(source.expr))
+    if isinstance(source, Object):
+        return Object(change(source.address), source.safe)
+    return Assembly(tuple(Chunk(chunk.offset, change(chunk.expr)) for chunk in source.chunks))
+
+
+def needs_entry(reads: Sequence[Read]) -> bool:
+    """Whether one of the reads takes registers at the function's entry."""
+    return any(read.how is How.ENTRY_CAPTURE for read in reads)
+
+
+def place(site: Site) -> str:
+    """The site for messages: symbol+offset and source line."""
+    return f"{site.name} ({site.file}:{site.line})" if site.file else site.name
+
+

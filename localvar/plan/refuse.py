@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is said where a handler cannot have what it asks for: at one site an error, at some of many a warning."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from localvar.diagnostics import Log, Note, Span
+from localvar.model.path import Path
+from localvar.model.plan import Read
+from localvar.model.site import Site
+from localvar.model.source import MacroUse, ProbeDeclaration
+from localvar.plan.judge import Judge, place
+
+Nearest = Callable[[Site, Sequence[Path]], tuple[Note, ...]]
+"""Notes that say where all of the paths are readable in the site's function."""
+
+ELSEWHERE_IS_NO_HELP = frozenset({"return-probe", "no-return", "plain-kprobe", "no-address", "not-writable", "void", "abi"})
+"""Reasons that another line of the function would not change."""
+
+SHOWN = 3
+"""Left-out sites that a warning names without -v."""
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """Writes the findings of one source to its log."""
+
+    judge: Judge
+    nearest: Nearest
+    log: Log
+    verbose: bool
+
+    def site(self, declaration: ProbeDeclaration, site: Site) -> None:
+        """A probe's only site cannot be probed."""
+        assert site.why_not is not None
+        self.log.error(site.why_not.slug, f"{place(site)} cannot be probed: {site.why_not.text}", span_of(declaration))
+
+    def read(self, use: MacroUse, read: Read, wanted: Sequence[Path]) -> None:
+        """A use's value is absent at a probe's only site; wanted: all that the handler reads there."""
+        assert read.reason is not None
+        slug, span = read.reason.slug, use.arguments[0].span if use.arguments else use.span
+        if slug == "no-such-member":
+            return
+        if slug == "no-such-variable":
+            self.log.error(slug, read.reason.text, span, notes=self._names(read))
+            return
+        notes = () if slug in ELSEWHERE_IS_NO_HELP else self.nearest(read.site, wanted)
+        self.log.error(slug, f"'{read.path}' is not readable at {place(read.site)}: {read.reason.text}", span, notes=notes)
+
+    def _names(self, read: Read) -> tuple[Note, ...]:
+        names = [variable.name for variable in self.judge.locations.variables(read.site)]
+        close = difflib.get_close_matches(read.path.name, names, 3, 0.6)
+        notes: tuple[Note, ...] = (Note(f"close names: {', '.join(close)}"),) if close else ()
+        return notes + ((Note(f"in scope there: {', '.join(names)}"),) if names else ())
+
+    def some(self, declaration: ProbeDeclaration, reasons: Sequence[str], total: int) -> None:
+        """Sites of a probe with several are left out, for these reasons."""
+        shown = reasons if self.verbose else reasons[:SHOWN]
+        notes = tuple(Note(text) for text in shown)
+        if len(shown) < len(reasons):
+            notes += (Note(f"and {len(reasons) - len(shown)} more (-v lists all)"),)
+        span = span_of(declaration)
+        if len(reasons) == total:
+            self.log.error("no-usable-site", f"none of the {total} sites can be used", span, notes=notes)
+        else:
+            self.log.warning("sites-left-out", f"{len(reasons)} of {total} sites are left out", span, notes=notes)
+
+
+def span_of(declaration: ProbeDeclaration) -> Span:
+    """Where a probe's coordinate stands."""
+    return declaration.coordinates[0].span if declaration.coordinates else declaration.span
