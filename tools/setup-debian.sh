@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Installs what localvar's demo and tests need, on Debian 12; does nothing, quickly, where all is there.
 #
-#   tools/setup-debian.sh [demo|test|bench]     default: test, which includes demo; bench includes test
+#   tools/setup-debian.sh [check|demo|test|bench]     default: test, which includes demo; bench includes test
 #
 # Exit status: 0 all installed; 2 usage; 3 not Debian, or no right to install; 4 installing failed (no network?).
 set -eu
 
 groups() {
 	case $1 in
+	check) echo check ;;
 	demo) echo demo ;;
 	test) echo demo test ;;
 	bench) echo demo test bench ;;
@@ -20,7 +21,7 @@ say() { echo "setup-debian: $*" >&2; }
 
 wanted=${1:-test}
 if [ $# -gt 1 ] || ! groups=$(groups "$wanted"); then
-	say "usage: $0 [demo|test|bench]"
+	say "usage: $0 [check|demo|test|bench]"
 	exit 2
 fi
 
