@@ -40,7 +40,7 @@ class Token(NamedTuple):
 
 _CONTINUATION = r"\\[ \t]*\r?\n"
 _COMMENT = r"/\*.*?(?:\*/|\Z)|//(?:" + _CONTINUATION + r"|[^\n])*"
-_QUOTED = r"(?:u8|[uUL])?\"(?:\\\r\n|\\.|[^\"\\\n])*\""
+_QUOTED = r"(?:u8|[uUL])?\"(?:" + _CONTINUATION + r"|\\.|[^\"\\\n])*\""
 _DIRECTIVE = re.compile(r"(?:#|%:)(?:" + _CONTINUATION + "|" + _COMMENT + "|" + _QUOTED + r"|[^\n])*", re.S)
 _TOKEN = re.compile(
     "|".join((
@@ -48,7 +48,7 @@ _TOKEN = re.compile(
         r"(?P<newline>\n)",
         rf"(?P<comment>{_COMMENT})",
         rf"(?P<string>{_QUOTED})",
-        r"(?P<character>[uUL]?'(?:\\\r\n|\\.|[^'\\\n])*')",
+        rf"(?P<character>[uUL]?'(?:{_CONTINUATION}|\\.|[^'\\\n])*')",
         rf"(?P<name>[A-Za-z_$\x80-\xff](?:[\w$\x80-\xff]|{_CONTINUATION})*)",
         rf"(?P<number>\.?[0-9](?:[eEpP][+-]|[\w.]|{_CONTINUATION})*)",
         r"(?P<punctuator>\.\.\.|<<=|>>=|->|\+\+|--|<<|>>|[<>=!+\-*/%&|^]=|&&|\|\||\#\#"
