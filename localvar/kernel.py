@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path as FilePath
+from types import TracebackType
 
 from localvar.arch import ARCHITECTURES, Architecture
 from localvar.diagnostics import Failure, Note, Span, environment_failure, source_failure
 from localvar.dwarf.elf import Elf
+from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.locate import Locator
 from localvar.dwarf.lookup import TypeLookup
@@ -21,6 +25,16 @@ from localvar.plan.nearest import nearest
 from localvar.probe.coordinate import Coordinate, CoordinateError, alias_reference, parse
 from localvar.probe.resolve import Resolver
 
+MACHINES = {3: "i386", 8: "mips", 21: "ppc64", 22: "s390", 40: "arm", 62: "x86_64", 183: "arm64", 243: "riscv", 258: "loongarch"}
+"""The kernel's names of ELF machines (e_machine), for messages."""
+
+Spot = Callable[[Span, int, int], Span | None]
+"""Where the characters [offset, offset + length) of the string stand that is written in a span; None: not known."""
+
+
+def _no_spot(_span: Span, _offset: int, _length: int) -> Span | None:
+    return None
+
 
 class Kernel:
     """A vmlinux with debug info.  Raises Failure where the file cannot serve."""
@@ -31,30 +45,47 @@ class Kernel:
         arch = ARCHITECTURES.get(self.elf.machine)
         if arch is None:
             known = ", ".join(a.name for a in ARCHITECTURES.values())
-            raise environment_failure("wrong-architecture",
-                                      f"{path}: made for ELF machine {self.elf.machine}; localvar knows {known}")
+            machine = MACHINES.get(self.elf.machine, f"ELF machine {self.elf.machine}")
+            raise environment_failure("wrong-architecture", f"{path}: made for {machine}; localvar knows {known}")
         self.arch: Architecture = arch
-        self.info = DebugInfo(self.elf)
+        with self.reading():
+            self.info = DebugInfo(self.elf)
         self.release = release or "unknown"
         self.locator = Locator(self.info, arch)
         self.judge = Judge(self.locator, arch)
         self.resolver = Resolver(self.info)
         self.names = TypeLookup(self.info)
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around all work with debug info: what its damage makes the readers raise becomes a Failure that names the file."""
+        try:
+            yield
+        except Failure:
+            raise
+        except Exception as problem:
+            if not _is_damage(problem):
+                raise
+            detail = str(problem) or type(problem).__name__
+            detail = "it refers to itself in circles" if isinstance(problem, RecursionError) else detail
+            raise environment_failure("damaged-debug-info", f"{self.path}: damaged debug info: {detail}",
+                                      fix="reinstall the package that brought it, or link the kernel again") from problem
+
     # -- coordinates ----------------------------------------------------------------------------------------------
 
-    def sites(self, text: str, span: Span | None = None, aliases: Sequence[Alias] = ()) -> list[Site]:
-        """The sites that a coordinate, or an alias of several, names.  Raises Failure, at span where given."""
-        return [site for coordinate in self._parse(text, span, aliases, ()) for site in self.resolver.resolve(coordinate, span)]
+    def sites(self, text: str, span: Span | None = None, aliases: Sequence[Alias] = (), spot: Spot = _no_spot) -> list[Site]:
+        """The sites that a coordinate, or an alias of several, names.
 
-    def _parse(self, text: str, span: Span | None, aliases: Sequence[Alias], seen: tuple[str, ...]) -> list[Coordinate]:
-        reference = alias_reference(text)
-        alias = next((a for a in aliases if reference and a.name == reference[0]), None)
-        if alias is None:
-            return [_parse_coordinate(text, span)]
-        if alias.name in seen:
-            raise source_failure("alias-loop", f"alias '{alias.name}' refers to itself", span)
-        return [c for argument in alias.coordinates for c in self._parse(argument.text, span, aliases, (*seen, alias.name))]
+        Raises Failure at the coordinate: at span where given; for an alias where that coordinate is written, with notes at
+        the uses; for a mistake in its syntax at the character that spot tells.
+        """
+        found = []
+        for written in _without_aliases(_Written(text, span, ()), aliases):
+            try:
+                found += self.resolver.resolve(_parse(written, spot), written.span)
+            except Failure as failure:
+                raise _noted(failure, written.uses) from None
+        return found
 
     # -- identity -------------------------------------------------------------------------------------------------
 
@@ -73,7 +104,8 @@ class Kernel:
         """Link-time address of init_task, the exported symbol that tells a module the load slide."""
         found = self.elf.symbols_named("init_task")
         if not found:
-            raise environment_failure("no-anchor", f"{self.path}: no symbol init_task: not a kernel")
+            why = "no symbol init_task: not a kernel" if self.elf.symbols else "no symbol table: it was stripped"
+            raise environment_failure("no-anchor", f"{self.path}: {why}", fix="give the vmlinux as it was linked, with symbols")
         return found[0].value
 
     def nearest(self, site: Site, paths: Sequence[Path]) -> tuple[Note, ...]:
@@ -81,18 +113,57 @@ class Kernel:
         return nearest(site, paths, self.judge, self.resolver)
 
 
-def _parse_coordinate(text: str, span: Span | None) -> Coordinate:
+@dataclass(frozen=True)
+class _Written:
+    """A coordinate as text and where it is written; uses: of the aliases that lead here, with their names."""
+
+    text: str
+    span: Span | None
+    uses: tuple[tuple[str, Span | None], ...]
+
+
+def _without_aliases(written: _Written, aliases: Sequence[Alias]) -> Iterator[_Written]:
+    """The coordinates that an alias stands for, through other aliases; a coordinate itself."""
+    reference = alias_reference(written.text)
+    alias = next((a for a in aliases if reference and a.name == reference[0]), None)
+    if alias is None:
+        yield written
+        return
+    if any(alias.name == name for name, _ in written.uses):
+        raise _noted(source_failure("alias-loop", f"alias '{alias.name}' refers to itself", written.span), written.uses)
+    for argument in alias.coordinates:
+        uses = ((alias.name, written.span), *written.uses)
+        yield from _without_aliases(_Written(argument.text, argument.span, uses), aliases)
+
+
+def _noted(failure: Failure, uses: Sequence[tuple[str, Span | None]]) -> Failure:
+    """failure with notes that say which uses of aliases lead to its place."""
+    notes = tuple(Note(f"alias '{name}' is used here", span) for name, span in uses)
+    return Failure(tuple(replace(d, notes=(*d.notes, *notes)) for d in failure.diagnostics), failure.status)
+
+
+def _parse(written: _Written, spot: Spot) -> Coordinate:
     try:
-        return parse(text)
+        return parse(written.text)
     except CoordinateError as problem:
-        raise _syntax(text, problem, span) from None
+        text, span = written.text, written.span
+        place = spot(span, problem.offset, problem.length) if span is not None else None
+        if place is not None:
+            raise source_failure("coordinate", problem.message, place, fix=problem.fix) from None
+        caret = Note(text), Note(" " * problem.offset + "^" + "~" * (problem.length - 1))
+        raise source_failure("coordinate", f"coordinate '{text}': {problem.message}", span,
+                             notes=caret if span is None else (), fix=problem.fix) from None
 
 
-def _syntax(text: str, problem: CoordinateError, span: Span | None) -> Failure:
-    if span is not None and span.end - span.start == len(text) + 2 and "\\" not in text:
-        start = span.start + 1 + problem.offset
-        span = Span(span.file, start, start + problem.length, span.line, span.column + 1 + problem.offset)
-        return source_failure("coordinate", problem.message, span, fix=problem.fix)
-    caret = Note(f"{text}"), Note(" " * problem.offset + "^" + "~" * (problem.length - 1))
-    return source_failure("coordinate", f"coordinate '{text}': {problem.message}", span,
-                          notes=caret if span is None else (), fix=problem.fix)
+def _is_damage(problem: Exception) -> bool:
+    """Whether an exception tells of damaged debug info: the readers' own error, or anything that a reader let through
+    (struct.error, IndexError), or types without end."""
+    return isinstance(problem, (DwarfError, RecursionError)) or _innermost(problem.__traceback__).startswith("localvar.dwarf.")
+
+
+def _innermost(traceback: TracebackType | None) -> str:
+    """The module in which an exception was raised."""
+    name = ""
+    while traceback is not None:
+        name, traceback = traceback.tb_frame.f_globals.get("__name__", ""), traceback.tb_next
+    return name

@@ -12,12 +12,13 @@ from localvar.codegen.accessors import make_accessors
 from localvar.codegen.entries import make_entries
 from localvar.codegen.render import Output, render
 from localvar.codegen.tables import KernelIdentity
-from localvar.diagnostics import Failure, Log
+from localvar.diagnostics import Failure, Log, Span
 from localvar.kernel import Kernel
 from localvar.model.plan import Read, ReadPlan
 from localvar.model.site import Site
 from localvar.model.source import ProbeDeclaration, ProbeSource
 from localvar.plan.bind import Binder
+from localvar.source.literals import span_inside
 from localvar.source.scan import scan
 from localvar.types.supply import supply
 
@@ -46,30 +47,34 @@ class Expansion:
 
 def expand(job: Job, kernel: Kernel, log: Log) -> Expansion:
     """Expand one handler file.  Raises Failure with everything that log collected where there is an error."""
-    source = scan(job.path, job.flags, directory=job.directory, log=log)  # scan
-    log.check()
-    probes = resolve(source, kernel, log)  # resolve
-    log.check()
-    binder = Binder(source, probes, kernel.judge, kernel.names, kernel.nearest, log, job.verbose)
-    plan = binder.plan()  # locate and plan
-    log.check()
-    accessors = make_accessors(plan, kernel.arch, log)  # generate
-    supplies = supply(plan, source, job.flags, kernel.names, log)
-    log.check()
-    output = Output(job.line_name, job.own, job.units, supplies.includes, supplies.definitions)
-    entries = make_entries(plan, kernel.arch)
-    text = render(source, plan, accessors, entries, _identity(kernel), output)  # render
-    return Expansion(text, plan, (*source.dependencies, kernel.path))
+    with kernel.reading():
+        source = scan(job.path, job.flags, directory=job.directory, log=log)  # scan
+        log.check()
+        probes = resolve(source, kernel, log)  # resolve
+        log.check()
+        binder = Binder(source, probes, kernel.judge, kernel.names, kernel.nearest, log, job.verbose)
+        plan = binder.plan()  # locate and plan
+        log.check()
+        accessors = make_accessors(plan, kernel.arch, log)  # generate
+        supplies = supply(plan, source, job.flags, kernel.names, log)
+        log.check()
+        output = Output(job.line_name, job.own, job.units, supplies.includes, supplies.definitions)
+        entries = make_entries(plan, kernel.arch)
+        text = render(source, plan, accessors, entries, _identity(kernel), output)  # render
+        return Expansion(text, plan, (*source.dependencies, kernel.path))
 
 
 def resolve(source: ProbeSource, kernel: Kernel, log: Log) -> list[tuple[ProbeDeclaration, list[Site]]]:
     """Each probe declaration with the sites its coordinates name; errors go to log."""
+    def spot(span: Span, offset: int, length: int) -> Span | None:
+        return span_inside(span, source.text_of(span), offset, length)
+
     found = []
     for declaration in source.probes:
         sites: list[Site] = []
         for coordinate in declaration.coordinates:
             try:
-                sites += kernel.sites(coordinate.text, coordinate.span, source.aliases)
+                sites += kernel.sites(coordinate.text, coordinate.span, source.aliases, spot)
             except Failure as failure:
                 for diagnostic in failure.diagnostics:
                     log.add(diagnostic)
@@ -79,7 +84,8 @@ def resolve(source: ProbeSource, kernel: Kernel, log: Log) -> list[tuple[ProbeDe
 
 def list_variables(coordinate: str, kernel: Kernel) -> list[tuple[Site, list[Read]]]:
     """What can be read at a coordinate: the reads that expand would compile."""
-    return [(site, kernel.judge.all(site)) for site in kernel.sites(coordinate)]
+    with kernel.reading():
+        return [(site, kernel.judge.all(site)) for site in kernel.sites(coordinate)]
 
 
 def _identity(kernel: Kernel) -> KernelIdentity:

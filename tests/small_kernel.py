@@ -48,7 +48,8 @@ BUILD_ID = bytes(range(20))
 
 
 def small_kernel(*, release: str | None = RELEASE, build_id: bytes | None = BUILD_ID, machine: str = "x86_64",
-                 symtab: bool = True, init_task: bool = True, damage: Mapping[str, Callable[[bytes], bytes]] | None = None) -> Image:
+                 symtab: bool = True, init_task: bool = True,
+                 damage: Mapping[str, Callable[[bytes], bytes]] | None = None) -> Image:
     """The image; what is None or False is left out, damage is that of dwarfgen's Image."""
     symbols = [
         Symbol("account", ACCOUNT, 0x100), Symbol("helper", OOM_HELPER, 0x40, binding="LOCAL"),
@@ -108,8 +109,8 @@ def _parameter(name: str, type_: str, location: object, **more: object) -> Die:
 
 
 def _oom() -> Unit:
-    charge = Die("subprogram", label="charge", name="charge", decl_file=1, decl_line=30, inline=1, prototyped=True, type=Ref("int"),
-                 children=[Die("formal_parameter", label="charge.depth", name="depth", type=Ref("int"))])
+    charge = Die("subprogram", label="charge", name="charge", decl_file=1, decl_line=30, inline=1, prototyped=True,
+                 type=Ref("int"), children=[Die("formal_parameter", label="charge.depth", name="depth", type=Ref("int"))])
     account = Die(
         "subprogram", label="account", name="account", external=True, decl_file=1, decl_line=10, prototyped=True,
         type=Ref("int"), low_pc=ACCOUNT, high_pc=0x100, frame_base=op.call_frame_cfa(), children=[
@@ -124,8 +125,8 @@ def _oom() -> Unit:
             Die("variable", name="sc", type=Ref("control"), location=op.fbreg(-40)),
             Die("label", name="out", decl_line=24, low_pc=ACCOUNT + 0x40),
             Die("label", name="lost", decl_line=26),
-            Die("inlined_subroutine", abstract_origin=Ref("charge"), low_pc=ACCOUNT + 0x60, high_pc=0x10, call_file=1, call_line=20,
-                children=[Die("formal_parameter", abstract_origin=Ref("charge.depth"), const_value=3)]),
+            Die("inlined_subroutine", abstract_origin=Ref("charge"), low_pc=ACCOUNT + 0x60, high_pc=0x10, call_file=1,
+                call_line=20, children=[Die("formal_parameter", abstract_origin=Ref("charge.depth"), const_value=3)]),
         ])
     helper = Die("subprogram", name="helper", decl_file=1, decl_line=40, prototyped=True, type=Ref("int"), low_pc=OOM_HELPER,
                  high_pc=0x40, frame_base=op.call_frame_cfa(), children=[_parameter("task", "task *", op.reg5())])

@@ -202,6 +202,11 @@ class ProbeSource:
     copies: tuple[MacroCopy, ...] = ()
     headers: tuple[Header, ...] = ()
 
+    def text_of(self, span: Span) -> bytes:
+        """The bytes of a span in the file or one of its headers; none for another file's."""
+        texts = {self.path: self.text} | {header.path: header.text for header in self.headers}
+        return texts.get(span.file, b"")[span.start : span.end]
+
 
 OPTIONAL = frozenset({Macro.GET_LOCAL_VAR_OR, Macro.LOCAL_VAR_AVAILABLE, Macro.PRINT_LOCAL_VARS, Macro.PRINT_PARAMETERS})
 """Macros that are content with an absent value."""
