@@ -17,11 +17,13 @@ from localvar.diagnostics import Log
 from localvar.model.ctype import CType
 from localvar.model.location import Register
 from localvar.model.plan import How, PlannedUse, Read, ReadPlan
+from localvar.model.site import NOWHERE
 from localvar.model.source import Macro
 
 _OPERATIONS = {
     Macro.GET_LOCAL_VAR: "get", Macro.GET_LOCAL_VAR_OR: "try", Macro.LOCAL_VAR_AVAILABLE: "available",
     Macro.LOCAL_VAR_ADDR: "addr", Macro.SET_LOCAL_VAR: "set", Macro.GET_RETURN_VALUE: "get", Macro.GET_ENTRY_VAR: "entry",
+    Macro.GET_STATIC_VAR: "static",
     Macro.PRINT_LOCAL_VARS: "print", Macro.PRINT_PARAMETERS: "print",
 }
 
@@ -80,7 +82,7 @@ def _variants(plan: ReadPlan) -> dict[int, int]:
     """Sites that all accessors read in the same way share a variant."""
     signatures: dict[int, list[object]] = {index: [] for index in range(len(plan.sites))}
     for number, use in enumerate(plan.uses):
-        for index, read in use.reads:
+        for index, read in use.reads if use.use.macro is not Macro.GET_STATIC_VAR else ():
             signatures[index].append((number, read.source, read.how))
         for index, reads in use.lists:
             signatures[index].append((number, tuple((str(read.path), read.source, read.how) for read in reads)))
@@ -99,12 +101,12 @@ class _Writer:
     def accessor(self, name: str) -> Accessor:
         """Raises Unspeakable."""
         ctype = self._type()
-        make = {"get": self._get, "entry": self._get, "try": self._try, "available": self._available, "addr": self._addr,
+        make = {"get": self._get, "entry": self._get, "static": self._static, "try": self._try, "available": self._available, "addr": self._addr,
                 "set": self._set}[_OPERATIONS[self.use.use.macro]]
         head, statement = make(name, ctype)
         groups: dict[str, list[int]] = {}
         for index, read in self.use.reads:
-            groups.setdefault(statement(read), []).append(self.variants[index])
+            groups.setdefault(statement(read), []).append(self.variants.get(index, 0))
         return Accessor(name, f"{self._comment()}\nstatic __always_inline {head}\n{{\n{switch(groups)}}}\n", type_name(ctype))
 
     def _type(self) -> CType:
@@ -121,6 +123,9 @@ class _Writer:
         head = declaration(ctype, f"{name}(const struct pt_regs *regs)")
         zero = f"return ({type_name(ctype)}){{ 0 }};"
         return head, lambda read: return_statement(read, ctype, self.arch) if read.readable else zero
+
+    def _static(self, name: str, ctype: CType) -> tuple[str, Callable[[Read], str]]:
+        return declaration(ctype, f"{name}(void)"), self._get(name, ctype)[1]
 
     def _try(self, name: str, ctype: CType) -> tuple[str, Callable[[Read], str]]:
         head = f"bool {name}(const struct pt_regs *regs, {declaration(ctype, '*value')})"
@@ -168,6 +173,8 @@ class _Writer:
 
 
 def _at_site(read: Read) -> str:
+    if read.site is NOWHERE:
+        return read.variable.dwarf if read.variable else "nowhere"
     where = read.site.name + (f" ({read.site.file}:{read.site.line})" if read.site.file else "")
     what = read.variable.dwarf if read.variable and read.readable else f"absent: {read.reason.text if read.reason else ''}"
     return f"{where}: {what}" + ("" if read.how in (None, How.DIRECT) else f" [{read.how.value}]" if read.how else "")

@@ -17,6 +17,7 @@ from localvar.model.expr import (
     Named,
     Op,
     Parameter,
+    PerCpu,
     Reg,
     Select,
     Unary,
@@ -58,6 +59,8 @@ class _Writer:
             return f"{self._regs}->{self._arch.pt_regs[expr.number]}"
         if isinstance(expr, Entry):
             return _Writer(self._arch, "localvar_entry_regs()").operand(expr.operand)
+        if isinstance(expr, PerCpu):
+            return f"((unsigned long)this_cpu_ptr(localvar_percpu(&localvar_kernel, {expr.value:#x}ul)))"
         if isinstance(expr, Named):
             return expr.name
         if isinstance(expr, Address):

@@ -265,7 +265,7 @@ def _call(planned: PlannedUse, accessor: Accessor, number: int) -> tuple[str, tu
         return f"{name}({use.regs}, \0)", rest
     if planned.lists:
         return f"{name}({use.regs}, \0, \0)", tuple(argument.span for argument in use.arguments)
-    call = f"{name}({use.regs})"
+    call = f"{name}()" if use.macro is Macro.GET_STATIC_VAR else f"{name}({use.regs})"
     return (call if planned.as_type is None else f"(({planned.as_type}){call})"), ()
 
 

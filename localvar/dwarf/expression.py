@@ -16,7 +16,7 @@ from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.op import Operation, decode
 from localvar.dwarf.unit import Unit
 from localvar.model import fold
-from localvar.model.expr import Address, Const, Entry, Expr, Load, Op, Parameter, Reg, Select, Unary, contains
+from localvar.model.expr import Address, Const, Entry, Expr, Load, Op, Parameter, PerCpu, Reg, Select, Unary, contains
 from localvar.model.location import (
     Absent,
     Constant,
@@ -220,7 +220,7 @@ class _Machine:
             raise Unreadable("discarded", "its address is 0: the linker discarded its section")
         section = info.elf.section_at(value)
         if section is not None and section.name == self.context.arch.percpu_section:
-            raise Unreadable("per-cpu", "it is an address in the per-CPU area; GET_STATIC_VAR reads per-CPU variables")
+            return PerCpu(value, self.bits)
         if section is not None and section.name.startswith((".init.", ".exit.")):
             raise Unreadable("init-data", f"it lives in {section.name}, which the kernel frees after boot")
         name, offset = info.elf.split(value)

@@ -15,12 +15,13 @@ from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.expression import Context, Unreadable, evaluate, evaluate_value
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.loclists import expressions_at
+from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, name_of, origin, own_function
 from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
 from localvar.model import fold
 from localvar.model.ctype import Array, BaseType, CType, Encoding, Record, size_of, strip
-from localvar.model.expr import Address, Entry, Expr, Reg, contains
+from localvar.model.expr import Address, Entry, Expr, PerCpu, Reg, contains
 from localvar.model.location import (
     Absent,
     Constant,
@@ -99,6 +100,39 @@ class Locator:
         location, words = self.location(die, chain, pc)
         return Variable(name, _kind(die, location), type_of(_typed(die)), scope, location, words, die.key,
                         declared(origin(die)))
+
+    # -- statics --------------------------------------------------------------------------------------------------
+
+    def static_variable(self, name: str, file: str | None) -> Variable | Reason:
+        """The variable with static storage of that name, at file scope or in a function, in a file whose path ends in
+        `file`.  Several different ones, or none, is a Reason."""
+        found: dict[object, Variable] = {}
+        for die in self._definitions(name, file):
+            table = line_table(die.unit)
+            variable = self._variable(die, name, table.file(origin(die).constant(c.DW_AT_decl_file)) or table.name, (die,), 0)
+            if isinstance(variable.location, Memory) and isinstance(variable.location.address, (Address, PerCpu)):
+                found.setdefault(variable.location.address, variable)
+            elif isinstance(variable.location, Constant):
+                found.setdefault(die.key, variable)
+        if len(found) == 1:
+            return next(iter(found.values()))
+        where = f" in '{file}'" if file else ""
+        if not found:
+            return Reason("no-such-variable", f"no variable '{name}' with static storage{where}")
+        files = ", ".join(sorted(f"{v.scope}:{v.declared.line}" for v in found.values()))
+        return Reason("ambiguous", f"'{name}'{where} is more than one variable: {files}")
+
+    def _definitions(self, name: str, file: str | None) -> Iterator[Die]:
+        """DIEs that define a variable of that name: with a place or a value, in a unit or declared in a file that `file`
+        names.  gcc puts the name on the declaration where there is one (DW_AT_specification)."""
+        for die in dies_named(self.info, name, {c.DW_TAG_variable}):
+            if file is not None and not _is_in(die, file):
+                continue
+            if c.DW_AT_location in die or c.DW_AT_const_value in die:
+                yield die
+            elif die.flag(c.DW_AT_declaration):
+                for chain in references_to(die, c.DW_AT_specification, {c.DW_TAG_variable}):
+                    yield chain[0]
 
     # -- entry and return -----------------------------------------------------------------------------------------
 
@@ -258,6 +292,17 @@ def on_entry(location: Location) -> Location:
     return location
 
 
+def _is_in(die: Die, file: str) -> bool:
+    """Whether a variable's unit, or the file that declares it, is `file` or ends in it."""
+    unit = die.unit.root.string(c.DW_AT_name) or ""
+    if unit == file or unit.endswith("/" + file):
+        return True
+    if die.flag(c.DW_AT_declaration):
+        return False
+    path = line_table(die.unit).file(die.constant(c.DW_AT_decl_file)) or ""
+    return path == file or path.endswith("/" + file)
+
+
 def _rank(location: Location) -> int:
     """Of several locations that hold at once (section 2.6.2), the one that takes least to read."""
     if isinstance(location, Absent):
@@ -270,7 +315,7 @@ def _rank(location: Location) -> int:
 def _kind(die: Die, location: Location) -> VariableKind:
     if die.tag == c.DW_TAG_formal_parameter:
         return VariableKind.PARAMETER
-    static = isinstance(location, Memory) and isinstance(location.address, Address)
+    static = isinstance(location, Memory) and isinstance(location.address, (Address, PerCpu))
     return VariableKind.STATIC if static or origin(die).flag(c.DW_AT_external) else VariableKind.LOCAL
 
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Types by name: the definition that debug info has for a typedef or a tag."""
+"""Types by name: the definitions that debug info has for a typedef or a tag."""
 
 from __future__ import annotations
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.names import dies_named
-from localvar.dwarf.types import type_at
-from localvar.model.ctype import CType
+from localvar.dwarf.types import declared, type_at
+from localvar.model.ctype import CType, Declared
 
 _TAGS = {"struct": c.DW_TAG_structure_type, "union": c.DW_TAG_union_type, "enum": c.DW_TAG_enumeration_type}
 
@@ -26,6 +26,23 @@ class TypeLookup:
     def tagged(self, kind: str, name: str) -> CType | None:
         """The definition of `struct`, `union` or `enum` name; None where there is none."""
         return self._find(kind, name, _TAGS[kind])
+
+    def definitions(self, kind: str, name: str) -> tuple[CType, ...]:
+        """Every definition of `typedef`, `struct`, `union` or `enum` name, one for each unit that has it: for types
+        that few units have (those of a header are in thousands)."""
+        tag = c.DW_TAG_typedef if kind == "typedef" else _TAGS[kind]
+        return tuple(type_at(die) for die in dies_named(self._info, name, {tag}, skip_declarations=True))
+
+    def place(self, name: str) -> Declared | None:
+        """Where a function or an enumerator of that name is declared; None where debug info knows neither."""
+        functions = dies_named(self._info, name, {c.DW_TAG_subprogram}, limit=1)
+        if functions:
+            return declared(functions[0])
+        for die in dies_named(self._info, name, {c.DW_TAG_enumerator}, limit=1):
+            path = die.unit.path_to(die.offset)
+            if len(path) > 1:
+                return declared(die.unit.die(path[-2][0]))
+        return None
 
     def _find(self, kind: str, name: str, tag: int) -> CType | None:
         if (kind, name) not in self._found:

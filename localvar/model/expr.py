@@ -142,6 +142,14 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class PerCpu:
+    """The address, on the running CPU, of the per-CPU variable whose link-time address is value."""
+
+    value: int
+    bits: int = 64
+
+
+@dataclass(frozen=True)
 class Named:
     """A value that generated code has in a variable of that name."""
 
@@ -149,7 +157,7 @@ class Named:
     bits: int = 64
 
 
-Expr = Const | Reg | Address | Load | Unary | Binary | Select | Extend | Entry | Parameter | Named
+Expr = Const | Reg | Address | Load | Unary | Binary | Select | Extend | Entry | Parameter | PerCpu | Named
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:

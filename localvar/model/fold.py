@@ -6,7 +6,7 @@ from __future__ import annotations
 import operator
 from dataclasses import replace
 
-from localvar.model.expr import COMPARISONS, Address, Binary, Const, Expr, Extend, Op
+from localvar.model.expr import COMPARISONS, Address, Binary, Const, Expr, Extend, Op, PerCpu
 
 
 def mask(bits: int) -> int:
@@ -25,7 +25,7 @@ def add(expr: Expr, offset: int) -> Expr:
     bits = expr.bits
     if isinstance(expr, Const):
         return Const(expr.value + offset & mask(bits), bits)
-    if isinstance(expr, Address):
+    if isinstance(expr, (Address, PerCpu)):
         return replace(expr, value=expr.value + offset & mask(bits))
     if isinstance(expr, Binary) and expr.op is Op.ADD and isinstance(expr.right, Const):
         return add(expr.left, signed(expr.right.value + offset, bits))

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from localvar.arch.base import Architecture
-from localvar.model.expr import Address, Binary, Const, Expr, Op, Reg
+from localvar.model.expr import Address, Binary, Const, Expr, Op, PerCpu, Reg
 
 
 def is_safe(address: Expr, arch: Architecture) -> bool:
     """True for the probed frame (stack pointer plus a constant) and for linked data; any other load may fault."""
     if isinstance(address, Binary) and address.op is Op.ADD and isinstance(address.right, Const):
         address = address.left
-    return isinstance(address, Address) or address == Reg(arch.stack_pointer, arch.address_bits)
+    return isinstance(address, (Address, PerCpu)) or address == Reg(arch.stack_pointer, arch.address_bits)

@@ -57,3 +57,7 @@ class Site:
         """symbol+0xoffset, with the module's name in front where there is one."""
         place = f"{self.symbol}+{self.offset:#x}"
         return f"{self.module}:{place}" if self.module else place
+
+
+NOWHERE = Site(SiteKind.INSTRUCTION, 0, "", 0, None, None, 0, "", None, 0, (), ScopeRef(()), 0)
+"""The site of reads that are the same everywhere: of static variables."""

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from localvar.arch import Architecture
 from localvar.diagnostics import Log, Note
 from localvar.model.location import Reason
-from localvar.model.path import MemberStep, parse_path
+from localvar.model.path import MemberStep, Path, parse_path
 from localvar.model.plan import How, PlannedProbe, PlannedUse, Read, ReadPlan
-from localvar.model.site import Site
+from localvar.model.site import NOWHERE, Site
 from localvar.model.source import Macro, MacroUse, ProbeDeclaration, ProbeKind, ProbeSource, Role, is_optional
 from localvar.plan.convert import TypeNames, check_conversion
 from localvar.plan.judge import Judge
@@ -23,9 +23,6 @@ from localvar.plan.write import unwritable
 
 LISTS = frozenset({Macro.PRINT_LOCAL_VARS, Macro.PRINT_PARAMETERS})
 """Macros that read all variables instead of one path."""
-
-UNSUPPORTED = frozenset({Macro.GET_STATIC_VAR})
-"""Macros that cannot be expanded yet."""
 
 
 @dataclass
@@ -65,9 +62,9 @@ class Binder:
 
     def _is_bound(self, use: MacroUse, reach: list[list[tuple[Role, str, set[str]]]]) -> bool:
         roles = [role for probe in reach for role, _, functions in probe if use.function in functions]
-        if use.macro in UNSUPPORTED:
-            self.log.error("not-supported", f"{use.macro.value} is not supported yet", use.span)
-        elif not roles:
+        if use.macro is Macro.GET_STATIC_VAR:
+            return True
+        if not roles:
             self.log.error("unbound", f"{use.macro.value} in '{use.function}', which no probe calls", use.span,
                            fix=f'bind it with LOCALVAR_PROBE({use.function}, "coordinate"), or call it from a handler')
         elif Role.POST in roles:
@@ -125,7 +122,7 @@ class Binder:
 
     def _read(self, use: MacroUse, site: Site) -> Read | None:
         """What a use reads at a site; None for uses that read no single value."""
-        if use.macro in LISTS:
+        if use.macro in LISTS or use.macro is Macro.GET_STATIC_VAR:
             return None
         key = (self._number(site), use.macro, use.arguments[0].text if use.arguments else "")
         found = self._reads.get(key)
@@ -136,18 +133,24 @@ class Binder:
     def _judge(self, use: MacroUse, site: Site) -> Read:
         if use.macro is Macro.GET_RETURN_VALUE:
             return self.judge.returned(site)
+        judged = self.judge.entry if use.macro is Macro.GET_ENTRY_VAR else self.judge.local
+        return _demanded(use, self._fitting(use, site, lambda path: judged(site, path)), self.judge.arch)
+
+    def _fitting(self, use: MacroUse, site: Site, judged: Callable[[Path], Read]) -> Read:
+        """The judgement of a use's path; a path that does not fit the type is an error and absent."""
         path = parse_path(use.arguments[0].text)
         try:
-            read = self.judge.entry(site, path) if use.macro is Macro.GET_ENTRY_VAR else self.judge.local(site, path)
+            return judged(path)
         except NoSuchMember as problem:
             last = path.steps[-1]
             close = difflib.get_close_matches(last.name if isinstance(last, MemberStep) else "", problem.candidates, 3)
             notes = (Note(f"close names: {', '.join(close)}"),) if close else ()
             self.log.error("no-such-member", f"'{path}': {problem}", use.arguments[0].span, notes=notes)
             return absent_read(site, path, Reason("no-such-member", str(problem)))
-        return _demanded(use, read, self.judge.arch)
 
     def _use(self, use: MacroUse, sites: list[int]) -> PlannedUse:
+        if use.macro is Macro.GET_STATIC_VAR:
+            return self._static(use)
         if use.macro in LISTS:
             lists = tuple((index, tuple(self.judge.all(self._sites[index]))) for index in sites)
             return PlannedUse(use, None, (), lists=lists)
@@ -157,6 +160,13 @@ class Binder:
         if as_type is not None and readable is not None:
             check_conversion(readable, as_type, self.names, use.arguments[-1].span, self.log)
         return PlannedUse(use, reads[0][1].path if reads else None, reads, as_type)
+
+    def _static(self, use: MacroUse) -> PlannedUse:
+        file = use.arguments[1].text.strip('"') if len(use.arguments) > 1 else None
+        read = self._fitting(use, NOWHERE, lambda path: self.judge.static(path, file))
+        if read.reason is not None and read.reason.slug != "no-such-member":
+            self.log.error(read.reason.slug, read.reason.text, use.arguments[0].span)
+        return PlannedUse(use, read.path, ((-1, read),))
 
     def _asked_type(self, use: MacroUse) -> str | None:
         position = {Macro.GET_LOCAL_VAR: 1, Macro.GET_RETURN_VALUE: 0}.get(use.macro)

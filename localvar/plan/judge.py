@@ -13,7 +13,7 @@ from localvar.model.location import Reason
 from localvar.model.path import Path
 from localvar.model.plan import Assembly, Chunk, How, Object, Read, Scalar, Source, Variable
 from localvar.model.rewrite import rewrite
-from localvar.model.site import Site, SiteKind
+from localvar.model.site import NOWHERE, Site, SiteKind
 from localvar.plan.read import absent_read, plan_read, walk
 
 
@@ -34,6 +34,9 @@ class Locations(Protocol):
 
     def return_value(self, site: Site) -> Variable:
         """What the site's function returns."""
+
+    def static_variable(self, name: str, file: str | None) -> Variable | Reason:
+        """The variable with static storage of that name in that file."""
 
     def frame(self, site: Site) -> Expr | Reason:
         """The canonical frame address at a site, or why it is not known."""
@@ -69,6 +72,11 @@ class Judge:
         if site.kind is not SiteKind.RETURN:
             return absent_read(site, path, Reason("no-return", f"{place(site)} is no function's return: bind the handler to '….return'"))
         return self.read(site, self.locations.return_value(site), path)
+
+    def static(self, path: Path, file: str | None) -> Read:
+        """GET_STATIC_VAR: the same at every site."""
+        variable = self.locations.static_variable(path.name, file)
+        return absent_read(NOWHERE, path, variable) if isinstance(variable, Reason) else self.read(NOWHERE, variable, path)
 
     def all(self, site: Site) -> list[Read]:
         """Every variable in scope at a site; at a return what is known there: the value and the parameters on entry."""
