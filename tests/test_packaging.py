@@ -41,10 +41,9 @@ MODULE_LICENSE("GPL");
 """
 
 
-def run(*command: str | Path, cwd: Path, path: str = "") -> str:
+def run(*command: str | Path, cwd: Path) -> str:
     """Standard output of a command that must succeed; it finds no localvar but the one it runs in."""
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    environment["PATH"] = f"{path}:{environment['PATH']}" if path else environment["PATH"]
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
@@ -184,7 +183,7 @@ def test_installed_localvar_expands_a_handler(environment: Environment, kernel: 
 def test_installed_fragment_builds_a_module(environment: Environment, kernel: InstalledKernel, tmp_path: Path) -> None:
     (tmp_path / "handler.c").write_text(HANDLER)
     (tmp_path / "Kbuild").write_text("obj-m += handler.o\ninclude $(shell localvar kbuild)\n")
-    output = make(kernel, tmp_path, "localvar=1", env={"PATH": f"{environment.bin}:{os.environ['PATH']}"})
+    output = make(kernel, tmp_path, "localvar=1", env={"PATH": f"{environment.bin}:{os.environ['PATH']}", "PYTHONPATH": ""})
     assert (tmp_path / "handler.ko").is_file()
     assert "LOCALVAR" in output and "warning" not in output.lower()
     assert str(environment.bin.parent) in (tmp_path / ".handler.o.cmd").read_text()
