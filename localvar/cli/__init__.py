@@ -10,6 +10,7 @@ from localvar.cli.group import LazyGroup, run
 COMMANDS = {
     "expand": ("localvar.cli.expand", "Expand handler files into C that Kbuild compiles."),
     "vars": ("localvar.cli.vars", "List the variables that can be read at a place."),
+    "coverage": ("localvar.cli.coverage", "Count what is readable in random functions, and why the rest is not."),
     "doctor": ("localvar.cli.doctor", "Say what localvar finds on this machine, and what is missing."),
     "kbuild": ("localvar.cli.paths", "Print the path of the makefile fragment."),
     "include": ("localvar.cli.paths", "Print the path of the headers."),

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""localvar coverage: how much of a kernel's variables can be read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from localvar.cli.options import Common, common
+
+if TYPE_CHECKING:
+    from localvar.census import Census
+
+WHOSE = ("parameter", "inlined parameter", "local")
+CHUNK = 8
+
+
+@click.command()
+@click.option("--functions", type=click.IntRange(1), default=100, show_default=True, help="How many random functions.")
+@click.option("--all", "everything", is_flag=True, help="All functions of the kernel.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Which random functions.")
+@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes (default: all cores).")
+@common
+def coverage(functions: int, everything: bool, seed: int, jobs: int, options: Common) -> None:
+    """Count, at every statement address of random functions, which variables are readable, how, and why others are not."""
+    from localvar.census import Census, count_file, sample_functions
+
+    kernel = options.open_kernel()
+    entries = sample_functions(kernel, None if everything else functions, seed)
+    chunks = [entries[i : i + CHUNK] for i in range(0, len(entries), CHUNK)]
+    total = Census()
+    with ProcessPoolExecutor(jobs) as pool, click.progressbar(length=len(entries), label="functions", hidden=options.as_json,
+                                                             file=click.get_text_stream("stderr")) as bar:
+        for found in pool.map(count_file, [kernel.path] * len(chunks), [kernel.release] * len(chunks), chunks):
+            for census in found:
+                total.add(census)
+            bar.update(len(found))
+    if options.as_json:
+        print(json.dumps(as_object(total, seed)))
+    else:
+        click.echo(as_text(total, seed))
+
+
+def as_object(census: Census, seed: int) -> dict[str, Any]:
+    """The census as JSON values."""
+    return {
+        "functions": census.functions, "statements": census.statements, "seed": seed,
+        "variables": {whose: {
+            "pairs": census.total(whose), "readable": census.readable(whose), "class": _part(census.by_class, whose),
+            "how": _part(census.by_how, whose), "absent": _part(census.absent, whose)} for whose in WHOSE},
+    }
+
+
+def _part(counts: Counter[tuple[str, str]], whose: str) -> dict[str, int]:
+    return {what: number for (who, what), number in counts.most_common() if who == whose}
+
+
+def as_text(census: Census, seed: int) -> str:
+    """The census as a table; shares are of all pairs of that kind of variable."""
+    lines = [f"{census.functions} functions (seed {seed}), {census.statements} statement addresses"]
+    for whose in WHOSE:
+        total = census.total(whose)
+        if not total:
+            continue
+        lines.append(f"{whose}: {total} pairs, {census.readable(whose) / total:.1%} readable")
+        for title, counts in (("class", census.by_class), ("how", census.by_how), ("absent", census.absent)):
+            parts = [f"{what} {number / total:.1%}" for what, number in _part(counts, whose).items()]
+            lines.append(f"    {title}: {', '.join(parts) or 'none'}")
+    return "\n".join(lines)
