@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -34,12 +35,12 @@ def coverage(functions: int, everything: bool, seed: int, jobs: int, options: Co
     entries = sample_functions(kernel, None if everything else functions, seed)
     chunks = [entries[i : i + CHUNK] for i in range(0, len(entries), CHUNK)]
     total = Census()
-    with ProcessPoolExecutor(jobs) as pool, click.progressbar(length=len(entries), label="functions", hidden=options.as_json,
-                                                             file=click.get_text_stream("stderr")) as bar:
-        for found in pool.map(count_file, [kernel.path] * len(chunks), [kernel.release] * len(chunks), chunks):
-            for census in found:
-                total.add(census)
-            bar.update(len(found))
+    with ProcessPoolExecutor(jobs) as pool:
+        results = pool.map(count_file, [kernel.path] * len(chunks), [kernel.release] * len(chunks), chunks)
+        with click.progressbar(results, len(chunks), "functions", hidden=options.as_json, file=sys.stderr) as bar:
+            for found in bar:
+                for census in found:
+                    total.add(census)
     if options.as_json:
         print(json.dumps(as_object(total, seed)))
     else:

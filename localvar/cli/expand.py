@@ -36,7 +36,7 @@ class Flags:
         from localvar.kbuild.environment import BuildDirectory, Host
         from localvar.kbuild.flags import kernel_flags
         from localvar.pipeline import Job
-        from localvar.source.parse import include_directory
+        from localvar.paths import include_directory
 
         if self.given is not None:
             directory, flags = os.getcwd(), self.given

@@ -177,6 +177,4 @@ def _at_site(read: Read) -> str:
         return read.variable.dwarf if read.variable else "nowhere"
     where = read.site.name + (f" ({read.site.file}:{read.site.line})" if read.site.file else "")
     what = read.variable.dwarf if read.variable and read.readable else f"absent: {read.reason.text if read.reason else ''}"
-    return f"{where}: {what}" + ("" if read.how in (None, How.DIRECT) else f" [{read.how.value}]" if read.how else "")
-
-
+    return f"{where}: {what}" + ("" if read.how is None or read.how is How.DIRECT else f" [{read.how.value}]")

@@ -86,7 +86,7 @@ def plan_read(site: Site, variable: Variable, path: Path, arch: Architecture) ->
         return Read(site, path, variable, _type_along(variable, path), kind, None, None, problem.reason)
     address = fold.add(place.location.address, place.bit_offset // 8) if isinstance(place.location, Memory) else None
     field = None if place.bit_size is None else (place.bit_offset % 8, place.bit_size)
-    return Read(site, path, variable, place.type, kind, how, source, None, address, field)
+    return Read(site, path, variable, place.type, kind, how, source, None, address=address, bit_field=field)
 
 
 def absent_read(site: Site, path: Path, reason: Reason) -> Read:
