@@ -39,6 +39,17 @@ bool localvar_read(void *to, const void *from, size_t size)
 }
 NOKPROBE_SYMBOL(localvar_read);
 
+/* Is everything there that the handler reads? The hit is the current one. */
+static bool localvar_proven(struct localvar_hit *hit, struct pt_regs *regs)
+{
+	struct localvar_site *site = hit->site;
+
+	if (site->entry && !hit->entry_regs && !site->entry_optional)
+		return false;
+	return !site->proven || site->proven(regs);
+}
+NOKPROBE_SYMBOL(localvar_proven);
+
 /*
  * Call the handler and record what it says. A hit inside of another one's
  * handler is missed, as the kernel's own kprobes have it.
@@ -58,7 +69,7 @@ static void localvar_call(struct localvar_hit *hit, struct pt_regs *regs)
 
 	localvar_count(probe, LOCALVAR_HITS, 1);
 	this_cpu_write(localvar_current, hit);
-	if (site->proven && !site->proven(regs)) {
+	if (!localvar_proven(hit, regs)) {
 		localvar_count(probe, LOCALVAR_UNPROVEN, 1);
 		goto out;
 	}
@@ -81,22 +92,32 @@ static int localvar_at_address(struct kprobe *kp, struct pt_regs *regs)
 	struct localvar_site *site = container_of(kp, struct localvar_site, rp.kp);
 	struct localvar_hit hit = { .probe = site->probe, .site = site };
 
+	if (site->entry)
+		hit.entry_regs = localvar_find_entry(site->entry, site->cfa(regs));
 	localvar_call(&hit, regs);
 	return 0;
 }
 NOKPROBE_SYMBOL(localvar_at_address);
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
-#define get_kretprobe(ri)	((ri)->rp)
-#endif
-
 static int localvar_at_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	struct kretprobe *rp = get_kretprobe(ri);
 	struct localvar_site *site = container_of(rp, struct localvar_site, rp);
-	struct localvar_hit hit = { .probe = site->probe, .site = site };
+	struct localvar_hit hit = {
+		.probe = site->probe,
+		.site = site,
+		.entry_regs = (struct pt_regs *)ri->data,
+	};
 
 	localvar_call(&hit, regs);
 	return 0;
 }
 NOKPROBE_SYMBOL(localvar_at_return);
+
+/* What the function was called with, for localvar_at_return(). */
+static int localvar_before_return(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	memcpy(ri->data, regs, sizeof(*regs));
+	return 0;
+}
+NOKPROBE_SYMBOL(localvar_before_return);

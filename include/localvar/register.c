@@ -4,6 +4,13 @@
 static DEFINE_MUTEX(localvar_mutex);
 static LIST_HEAD(localvar_probes);
 
+static int localvar_register_site(struct localvar_site *site)
+{
+	if (site->kind == LOCALVAR_RETURN)
+		return register_kretprobe(&site->rp);
+	return register_kprobe(&site->rp.kp);
+}
+
 static int localvar_arm_site(struct localvar_site *site, struct localvar_probe *probe)
 {
 	int err;
@@ -13,12 +20,21 @@ static int localvar_arm_site(struct localvar_site *site, struct localvar_probe *
 	site->rp.kp.addr = (kprobe_opcode_t *)(site->address + localvar_slide(probe->kernel));
 	if (site->kind == LOCALVAR_RETURN) {
 		site->rp.handler = localvar_at_return;
+		site->rp.entry_handler = localvar_before_return;
+		site->rp.data_size = sizeof(struct pt_regs);
 		site->rp.maxactive = probe->maxactive;
-		err = register_kretprobe(&site->rp);
 	} else {
 		site->rp.kp.pre_handler = localvar_at_address;
-		err = register_kprobe(&site->rp.kp);
 	}
+
+	/* The entry first: what enters from now on is known at the site. */
+	if (site->entry) {
+		err = localvar_get_entry(site->entry, probe->kernel);
+		if (err)
+			return err;
+		site->has_entry = true;
+	}
+	err = localvar_register_site(site);
 	if (err)
 		localvar_err("probe %s cannot be armed at %s: error %d",
 			     probe->name, site->name, err);
@@ -26,33 +42,32 @@ static int localvar_arm_site(struct localvar_site *site, struct localvar_probe *
 	return err;
 }
 
-/* Collect what is armed, so that the kernel waits for the last handler only once. */
-static unsigned int localvar_collect(struct localvar_probe *probe, enum localvar_kind kind)
-{
-	unsigned int i, nr = 0;
-
-	for (i = 0; i < probe->nr_sites; i++) {
-		struct localvar_site *site = &probe->sites[i];
-
-		if (!site->armed || site->kind != kind)
-			continue;
-		if (kind == LOCALVAR_RETURN)
-			probe->armed[nr++] = &site->rp;
-		else
-			probe->armed[nr++] = &site->rp.kp;
-		site->armed = false;
-	}
-	return nr;
-}
-
+/* All of a kind at once: the kernel waits only once for the last handler to return. */
 static void localvar_disarm(struct localvar_probe *probe)
 {
-	unsigned int nr;
+	unsigned int i, nr_kps = 0, nr_rps = 0, nr = 0;
+	struct localvar_site *site;
 
-	nr = localvar_collect(probe, LOCALVAR_ADDRESS);
-	unregister_kprobes((struct kprobe **)probe->armed, nr);
-	nr = localvar_collect(probe, LOCALVAR_RETURN);
-	unregister_kretprobes((struct kretprobe **)probe->armed, nr);
+	for (i = 0; i < probe->nr_sites; i++) {
+		site = &probe->sites[i];
+		if (site->armed && site->kind == LOCALVAR_RETURN)
+			probe->rps[nr_rps++] = &site->rp;
+		else if (site->armed)
+			probe->kps[nr_kps++] = &site->rp.kp;
+		site->armed = false;
+	}
+	unregister_kprobes(probe->kps, nr_kps);
+	unregister_kretprobes(probe->rps, nr_rps);
+
+	for (i = 0; i < probe->nr_sites; i++) {
+		site = &probe->sites[i];
+		if (site->has_entry && localvar_put_entry(site->entry)) {
+			probe->rps[nr] = &site->entry->rp;
+			probe->kps[nr++] = &site->entry->forget;
+		}
+		site->has_entry = false;
+	}
+	localvar_unregister_entries(probe->rps, probe->kps, nr);
 }
 
 static struct localvar_probe *localvar_find(const char *name)
@@ -70,7 +85,8 @@ static void localvar_del_probe(struct localvar_probe *probe)
 	localvar_disarm(probe);
 	debugfs_remove(probe->file);
 	list_del(&probe->list);
-	kvfree(probe->armed);
+	kvfree(probe->rps);
+	kvfree(probe->kps);
 	free_percpu(probe->counters);
 	if (list_empty(&localvar_probes))
 		localvar_close_output();
@@ -97,10 +113,11 @@ static int localvar_add_probe(struct localvar_probe *probe)
 	probe->live = false;
 	list_add_tail(&probe->list, &localvar_probes);
 	probe->counters = __alloc_percpu(LOCALVAR_NR_COUNTERS * sizeof(long), sizeof(long));
-	probe->armed = kvmalloc_array(probe->nr_sites, sizeof(*probe->armed), GFP_KERNEL);
+	probe->kps = kvmalloc_array(probe->nr_sites, sizeof(*probe->kps), GFP_KERNEL);
+	probe->rps = kvmalloc_array(probe->nr_sites, sizeof(*probe->rps), GFP_KERNEL);
 	probe->file = debugfs_create_file(probe->name, 0444, localvar_dir, probe,
 					  &localvar_counters_fops);
-	err = probe->counters && probe->armed ? 0 : -ENOMEM;
+	err = probe->counters && probe->kps && probe->rps ? 0 : -ENOMEM;
 	for (i = 0; !err && i < probe->nr_sites; i++)
 		err = localvar_arm_site(&probe->sites[i], probe);
 	if (err)

@@ -5,6 +5,8 @@
  * with a copy, live beside each other.
  */
 #include <linux/debugfs.h>
+#include <linux/ftrace.h>
+#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/rculist.h>
 #include <linux/seq_file.h>
@@ -20,6 +22,8 @@
 
 #include <localvar/check.c>
 #include <localvar/output.c>
+#include <localvar/watch.c>
+#include <localvar/entry.c>
 #include <localvar/dispatch.c>
 #include <localvar/register.c>
 #include <localvar/plain.c>

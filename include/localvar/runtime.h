@@ -33,6 +33,24 @@ struct localvar_kernel {
 };
 
 /**
+ * struct localvar_entry - a function whose registers at entry some sites need
+ * @address: link-time address of the function
+ * @name: its name, for messages
+ * @maxactive: how many activations are remembered at once; 0: LOCALVAR_MAXACTIVE
+ *
+ * The rest belongs to the run time.
+ */
+struct localvar_entry {
+	unsigned long address;
+	const char *name;
+	int maxactive;
+
+	struct kretprobe rp;
+	struct kprobe forget;
+	unsigned int users;
+};
+
+/**
  * enum localvar_kind - what a site is probed with
  * @LOCALVAR_ADDRESS: a kprobe at the site's address
  * @LOCALVAR_RETURN: a kretprobe of the function at the site's address
@@ -48,6 +66,10 @@ enum localvar_kind {
  * @name: "symbol+0xoffset", for messages
  * @kind: what to probe it with
  * @variant: which code the accessors use here
+ * @entry: the function whose registers at entry the accessors use; a return
+ *	site has those of its own function without
+ * @cfa: with @entry: the canonical frame address of that function's frame
+ * @entry_optional: call the handler even where the entry was not seen
  * @proven: whether this hit has all that the handler reads; NULL: always
  *
  * The rest belongs to the run time.
@@ -57,11 +79,15 @@ struct localvar_site {
 	const char *name;
 	enum localvar_kind kind;
 	unsigned int variant;
+	struct localvar_entry *entry;
+	unsigned long (*cfa)(const struct pt_regs *regs);
+	bool entry_optional;
 	bool (*proven)(const struct pt_regs *regs);
 
 	struct localvar_probe *probe;
 	struct kretprobe rp;	/* a kprobe site uses its .kp only */
 	bool armed;
+	bool has_entry;
 };
 
 /**
@@ -93,7 +119,8 @@ struct localvar_probe {
 
 	struct list_head list;
 	unsigned long __percpu *counters;
-	void **armed;
+	struct kprobe **kps;
+	struct kretprobe **rps;
 	struct dentry *file;
 	bool live;
 };
@@ -142,10 +169,12 @@ struct localvar_place {
  * struct localvar_hit - the hit that the running handler was called for
  * @probe: its probe, NULL in a plain kprobe
  * @site: its site
+ * @entry_regs: the registers at the entry of the site's function; NULL: not known
  */
 struct localvar_hit {
 	struct localvar_probe *probe;
 	struct localvar_site *site;
+	const struct pt_regs *entry_regs;
 };
 
 DECLARE_PER_CPU(struct localvar_hit *, localvar_current);
@@ -169,6 +198,17 @@ static inline struct localvar_hit *localvar_hit(void)
 static inline unsigned int localvar_variant(const struct pt_regs *regs)
 {
 	return localvar_hit()->site->variant;
+}
+
+/**
+ * localvar_entry_regs() - the registers at the entry of the function that was hit
+ *
+ * Return: the registers; NULL where the site has an optional entry that was not
+ * seen.
+ */
+static inline const struct pt_regs *localvar_entry_regs(void)
+{
+	return localvar_hit()->entry_regs;
 }
 
 /**
@@ -220,6 +260,10 @@ bool localvar_read(void *to, const void *from, size_t size);
 		      sizeof(__localvar_value));			\
 	__localvar_value;						\
 })
+
+#ifdef CONFIG_X86_64
+unsigned long localvar_return_address(unsigned long cfa);
+#endif
 
 int localvar_check_kernel(const struct localvar_kernel *kernel);
 
