@@ -82,12 +82,12 @@ def their_vmlinux() -> DWARFInfo:
         return ELFFile(file).get_dwarf_info(relocate_dwarf_sections=False, follow_links=False)
 
 
-def sample_units(count: int, seed: int, limit: int = 150_000) -> list[Unit]:
-    """Random units of the 6.1 kernel, none larger than limit bytes (pyelftools reads 45,000 DIEs a second)."""
+def sample_units(count: int, seed: int, least: int = 40_000, most: int = 120_000) -> list[Unit]:
+    """Random units of the 6.1 kernel of so many bytes (pyelftools reads 45,000 DIEs a second, of 9 bytes each)."""
     import random
 
     info = vmlinux()
     offsets = info.unit_offsets
     sizes = [b - a for a, b in zip(offsets, [*offsets[1:], info.contents.size], strict=True)]
-    small = [offset for offset, size in zip(offsets, sizes, strict=True) if size < limit]
-    return [info.unit(offset) for offset in random.Random(seed).sample(small, count)]
+    fitting = [offset for offset, size in zip(offsets, sizes, strict=True) if least <= size < most]
+    return [info.unit(offset) for offset in random.Random(seed).sample(fitting, count)]
