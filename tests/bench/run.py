@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""python -m tests.bench.run [--rounds N] [--json]: time and memory of localvar and its peers for the same work.
+
+The programs of a task take turns, round by round, so that whatever else the machine does hits all alike; what counts
+is the ratio of the medians of one run.  Files are in the page cache: a round before the first measured one is thrown
+away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from tests.kernel import kernels
+from tests.kernel.kernels import InstalledKernel, MissingKernel
+
+KERNEL = "6.1"
+TIMEOUT = 300
+
+
+@dataclass(frozen=True)
+class Program:
+    """One way to do a task; the output must mention `proof`, or it was not done."""
+
+    name: str
+    command: tuple[str, ...]
+    proof: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """The same work for several programs, ours first."""
+
+    name: str
+    programs: tuple[Program, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a program, its children included: wall-clock and processor seconds, and the peak of its memory."""
+
+    seconds: float
+    processor: float
+    mebibytes: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """The runs of one program at one task."""
+
+    task: str
+    program: str
+    runs: tuple[Run, ...]
+
+    @property
+    def seconds(self) -> float:
+        """The median of the wall-clock times."""
+        return median(run.seconds for run in self.runs)
+
+    @property
+    def processor(self) -> float:
+        """The median of the processor times: steadier on a busy machine."""
+        return median(run.processor for run in self.runs)
+
+    @property
+    def mebibytes(self) -> float:
+        """The median of the peaks."""
+        return median(run.mebibytes for run in self.runs)
+
+
+def tasks(kernel: InstalledKernel) -> list[Task]:
+    """What is measured."""
+    vmlinux = str(kernel.vmlinux)
+    localvar = (sys.executable, "-m", "localvar")
+    perf = ("perf", "probe", "-k", vmlinux)
+    return [
+        Task("variables at vfs_read", (
+            Program("localvar vars", (*localvar, "vars", "vfs_read", "--vmlinux", vmlinux), "count"),
+            Program("perf probe -V", (*perf, "-V", "vfs_read"), "count"),
+        )),
+        Task("variables inside vfs_read", (
+            Program("localvar vars", (*localvar, "vars", "vfs_read+0xa8", "--vmlinux", vmlinux), "ret"),
+            Program("perf probe -V", (*perf, "-V", "vfs_read+0xa8"), "ret"),
+        )),
+        Task("variables at do_sys_openat2", (
+            Program("localvar vars", (*localvar, "vars", "do_sys_openat2", "--vmlinux", vmlinux), "how"),
+            Program("perf probe -V", (*perf, "-V", "do_sys_openat2"), "how"),
+        )),
+    ]
+
+
+def measure(program: Program) -> Run:
+    """Run a program once.  RuntimeError where it fails or does not do the task."""
+    started = time.perf_counter()
+    process = subprocess.Popen(["timeout", str(TIMEOUT), *program.command], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert process.stdout is not None
+    with process.stdout as stdout:
+        output = stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0 or program.proof not in output:
+        raise RuntimeError(f"{' '.join(program.command)}: exit status {process.returncode}\n{output}")
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def compete(task: Task, rounds: int) -> list[Result]:
+    """The programs of a task in turns; those that are not installed are left out."""
+    present = [program for program in task.programs if shutil.which(program.command[0])]
+    for program in present:
+        measure(program)
+    runs: dict[str, list[Run]] = {program.name: [] for program in present}
+    for _ in range(rounds):
+        for program in present:
+            runs[program.name].append(measure(program))
+    return [Result(task.name, name, tuple(measured)) for name, measured in runs.items()]
+
+
+def report(results: Sequence[Result]) -> str:
+    """A line for each program: median times (wall-clock with the range, processor), memory, our share of a peer's time."""
+    lines = []
+    for result in results:
+        seconds = sorted(run.seconds for run in result.runs)
+        ours = next(r for r in results if r.task == result.task)
+        ratio = ""
+        if result is not ours:
+            ratio = f"   localvar takes {ours.seconds / result.seconds:.2f} of its time, {ours.processor / result.processor:.2f} of cpu"
+        lines.append(f"{result.task:30} {result.program:15} {result.seconds:6.2f} s ({seconds[0]:.2f}-{seconds[-1]:.2f})"
+                     f" cpu {result.processor:5.2f} s {result.mebibytes:5.0f} MiB{ratio}")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Exit status 2 where there is nothing to measure on."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.run", description=(__doc__ or "").partition("\n")[2].strip())
+    parser.add_argument("--rounds", type=int, default=7, help="measured runs of each program (default: 7)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every run to FILE too")
+    options = parser.parse_args()
+    kernel = kernels.find(KERNEL)
+    if isinstance(kernel, MissingKernel):
+        print(kernel.reason, file=sys.stderr)
+        return 2
+    machine = f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
+    print(f"Linux {kernel.release}, {options.rounds} rounds, {machine}", flush=True)
+    everything = []
+    for task in tasks(kernel):
+        results = compete(task, options.rounds)
+        print(report(results), flush=True)
+        everything += results
+    if options.json:
+        options.json.write_text(json.dumps([asdict(result) for result in everything], indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
