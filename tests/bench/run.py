@@ -134,7 +134,8 @@ def report(results: Sequence[Result]) -> str:
         ours = next(r for r in results if r.task == result.task)
         ratio = ""
         if result is not ours:
-            ratio = f"   localvar takes {ours.seconds / result.seconds:.2f} of its time, {ours.processor / result.processor:.2f} of cpu"
+            wall, cpu = ours.seconds / result.seconds, ours.processor / result.processor
+            ratio = f"   localvar takes {wall:.2f} of its time, {cpu:.2f} of its cpu"
         lines.append(f"{result.task:30} {result.program:15} {result.seconds:6.2f} s ({seconds[0]:.2f}-{seconds[-1]:.2f})"
                      f" cpu {result.processor:5.2f} s {result.mebibytes:5.0f} MiB{ratio}")
     return "\n".join(lines)
