@@ -47,7 +47,7 @@ test-fast: $(STAMP) ## the tests that boot no kernel
 	$(PYTEST) -m 'not vm'
 
 check: $(STAMP) ## ruff and mypy --strict
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --output-format concise .
 	$(BIN)/mypy
 
 bench: $(STAMP) ## localvar beside its peers, in one run
