@@ -14,7 +14,7 @@ from localvar.codegen.render import Output, render
 from localvar.codegen.tables import KernelIdentity
 from localvar.diagnostics import Failure, Log, Span
 from localvar.kernel import Kernel
-from localvar.model.plan import Read, ReadPlan
+from localvar.model.plan import ReadPlan
 from localvar.model.site import Site
 from localvar.model.source import ProbeDeclaration, ProbeSource
 from localvar.plan.bind import Binder
@@ -80,12 +80,6 @@ def resolve(source: ProbeSource, kernel: Kernel, log: Log) -> list[tuple[ProbeDe
                     log.add(diagnostic)
         found.append((declaration, list(dict.fromkeys(sites))))
     return found
-
-
-def list_variables(coordinate: str, kernel: Kernel) -> list[tuple[Site, list[Read]]]:
-    """What can be read at a coordinate: the reads that expand would compile."""
-    with kernel.reading():
-        return [(site, kernel.judge.all(site)) for site in kernel.sites(coordinate)]
 
 
 def _identity(kernel: Kernel) -> KernelIdentity:

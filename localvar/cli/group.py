@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 
@@ -38,6 +39,13 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that args name; a usage error with close names where there is none."""
+        if args and not args[0].startswith("-") and args[0] not in self._known:
+            close = difflib.get_close_matches(args[0], self._known, 1)
+            ctx.fail(f"no command '{args[0]}'" + (f"; did you mean {close[0]}?" if close else ""))
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, none of them imported."""
         with formatter.section("Commands"):
@@ -54,14 +62,31 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 def run(group: click.Group, arguments: Sequence[str]) -> int:
-    """Run a command line; what follows `--` is handed to the command as ctx.obj (compiler flags)."""
+    """Run a command line; what follows `--` is handed to the command as ctx.obj (compiler flags).  Never raises but for
+    what LOCALVAR_DEBUG asks to see."""
     own, flags = list(arguments), None
     if "--" in own and own[:1] == ["expand"]:
         at = own.index("--")
         own, flags = own[:at], tuple(own[at + 1 :])
+    Reporter.current = Reporter(color=sys.stderr.isatty(), as_json="--json" in own)
     try:
-        status = group.main(own, prog_name="localvar", standalone_mode=False, obj=flags)
-        return int(status or 0)
+        status = _status(lambda: group.main(own, prog_name="localvar", standalone_mode=False, obj=flags))
+        Reporter.current.finish()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.ENVIRONMENT
+    except OSError as problem:
+        print(f"localvar: error: standard output: {problem.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.ENVIRONMENT
+    return status
+
+
+def _status(main: Callable[[], object]) -> int:
+    """The exit status of a command that is called here; what it raises is reported."""
+    try:
+        status = main()
+        return status if isinstance(status, int) else Exit.DONE
     except Failure as failure:
         return _fail(failure)
     except click.exceptions.Exit as stop:
@@ -69,18 +94,29 @@ def run(group: click.Group, arguments: Sequence[str]) -> int:
     except click.Abort:
         return Exit.ENVIRONMENT
     except click.ClickException as problem:
-        problem.show()
-        return Exit.ENVIRONMENT
+        return _usage(problem)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.ENVIRONMENT
+        raise
     except Exception as problem:
         if os.environ.get("LOCALVAR_DEBUG"):
             raise
+        if isinstance(problem, OSError) and problem.strerror:
+            what = f"{problem.filename}: " if problem.filename else ""
+            return _fail(environment_failure("system", f"{what}{problem.strerror}"))
         return _fail(environment_failure("internal", f"internal error: {type(problem).__name__}: {problem}",
                                          fix="run again with LOCALVAR_DEBUG=1 in the environment and report what it prints"))
+
+
+def _usage(problem: click.ClickException) -> int:
+    context = problem.ctx if isinstance(problem, click.UsageError) else None
+    if type(problem).__name__ == "NoArgsIsHelpError":
+        problem.show()
+        return Exit.ENVIRONMENT
+    name = context.command_path if context else "localvar"
+    message = problem.format_message().rstrip(".")
+    return _fail(environment_failure("usage", message[:1].lower() + message[1:], fix=f"{name} --help says what can be given"))
 
 
 def _fail(failure: Failure) -> int:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -78,8 +77,10 @@ def common(function: F) -> F:
     @wraps(function)
     def wrapper(*args: Any, vmlinux: Path | None, kernel: str | None, build: Path | None, module_debug: Path | None,
                 as_json: bool, color: str, quiet: bool, verbose: int, **kwargs: Any) -> Any:
-        use_color = sys.stderr.isatty() if color == "auto" else color == "always"
-        Reporter.current = Reporter(use_color, as_json, quiet)
+        reporter = Reporter.current
+        reporter.as_json, reporter.quiet = as_json, quiet
+        if color != "auto":
+            reporter.color = color == "always"
         return function(*args, options=Common(vmlinux, kernel, build, module_debug, as_json, verbose), **kwargs)
 
     path = click.Path(path_type=Path)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Diagnostics as a compiler prints them, or as JSON."""
+"""What a run says: diagnostics as a compiler prints them, or everything as one JSON object."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,41 +16,59 @@ import click
 from localvar.diagnostics import Diagnostic, Note, Severity, Span
 
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "magenta", Severity.NOTE: "cyan"}
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass
 class Reporter:
-    """How this run prints: color True/False, as_json, quiet (no warnings).  Each diagnostic is printed once."""
+    """How this run prints: color True/False, as_json, quiet (no warnings).  Each diagnostic is printed once.
+
+    Text goes out at once, diagnostics to standard error.  With as_json nothing is printed before finish(), which
+    prints one object on standard output: the command's answer, and the diagnostics where there are any.
+    """
 
     color: bool = False
     as_json: bool = False
     quiet: bool = False
     printed: list[Diagnostic] = field(default_factory=list)
+    answered: dict[str, Any] = field(default_factory=dict)
 
     current: ClassVar[Reporter]
 
     def show(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """Print diagnostics on standard error; with as_json one object on standard output."""
-        new = [d for d in diagnostics if d not in self.printed and not (self.quiet and d.severity is not Severity.ERROR)]
-        self.printed += new
-        if self.as_json:
-            if new:
-                print(json.dumps({"diagnostics": [as_object(d) for d in new]}))
-            return
-        for diagnostic in new:
-            print(self.text(diagnostic), file=sys.stderr)
+        """Say diagnostics."""
+        for diagnostic in diagnostics:
+            if diagnostic in self.printed or (self.quiet and diagnostic.severity is not Severity.ERROR):
+                continue
+            self.printed.append(diagnostic)
+            if not self.as_json:
+                print(self.text(diagnostic), file=sys.stderr)
+
+    def answer(self, document: dict[str, Any]) -> None:
+        """What the command has to say with --json."""
+        self.answered.update(document)
+
+    def finish(self) -> None:
+        """Print what is left to be printed."""
+        document = dict(self.answered)
+        if self.printed:
+            document["diagnostics"] = [as_object(diagnostic) for diagnostic in self.printed]
+        if self.as_json and document:
+            print(json.dumps(document))
+        sys.stdout.flush()
 
     def text(self, diagnostic: Diagnostic) -> str:
         """One diagnostic with its source line, caret, notes and fix."""
         lines = self._message(diagnostic.span, diagnostic.severity, f"{diagnostic.message} [{diagnostic.slug}]")
         for note in diagnostic.notes:
-            lines += self._message(note.span or _bare(diagnostic.span), Severity.NOTE, note.message, note.span is not None)
+            lines += self._message(note.span or diagnostic.span, Severity.NOTE, note.message, note.span is not None)
         if diagnostic.fix:
-            lines += self._message(_bare(diagnostic.span), Severity.NOTE, f"fix: {diagnostic.fix}", False)
+            lines += self._message(diagnostic.span, Severity.NOTE, f"fix: {diagnostic.fix}", False)
         return "\n".join(lines)
 
     def _message(self, span: Span | None, severity: Severity, message: str, excerpt: bool = True) -> list[str]:
         where = f"{span.file}:{span.line}:{span.column}" if span and span.line else span.file if span else "localvar"
+        where, message = harmless(where), harmless(message)
         lines = [f"{self._style(where, bold=True)}: {self._style(severity.value, fg=_COLORS[severity], bold=True)}: {message}"]
         return lines + (_excerpt(span) if span is not None and excerpt and span.line else [])
 
@@ -60,15 +79,16 @@ class Reporter:
 Reporter.current = Reporter(color=sys.stderr.isatty())
 
 
-def _bare(span: Span | None) -> Span | None:
-    return span
+def harmless(text: str) -> str:
+    """text for a terminal: control characters, which can come from any file, are replaced."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @cache
 def _file_lines(path: str) -> list[bytes]:
     try:
         with open(path, "rb") as file:
-            return file.read().splitlines()
+            return file.read().split(b"\n")
     except OSError:
         return []
 
@@ -78,12 +98,12 @@ def _excerpt(span: Span) -> list[str]:
     lines = _file_lines(span.file)
     if not 0 < span.line <= len(lines):
         return []
-    raw = lines[span.line - 1]
+    raw = lines[span.line - 1].removesuffix(b"\r")
     text = raw.decode("utf-8", "replace")
     before = raw[: span.column - 1].decode("utf-8", "replace")
     inside = raw[span.column - 1 : span.column - 1 + max(span.end - span.start, 1)].decode("utf-8", "replace")
     pad = "".join("\t" if ch == "\t" else " " for ch in before)
-    return [f"{span.line:5} | {text}", f"      | {pad}^{'~' * (len(inside) - 1)}"]
+    return [f"{span.line:5} | {harmless(text)}", f"      | {pad}^{'~' * (len(inside) - 1)}"]
 
 
 def as_object(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from localvar.cli.options import Common, common
+from localvar.cli.report import Reporter
+from localvar.diagnostics import Exit, Failure
 
 if TYPE_CHECKING:
     from localvar.kernel import Kernel
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @common
 def vars_command(coordinates: tuple[str, ...], options: Common) -> None:
     """List the variables in scope at each site of each COORDINATE, how they are read, or why they are not."""
-    from localvar.pipeline import list_variables
+    from localvar.listing import list_variables
 
     kernel = options.open_kernel()
     found = [(coordinate, list_variables(coordinate, kernel)) for coordinate in coordinates]
