@@ -173,7 +173,7 @@ def test_newest_complete_release_is_found_below_a_root_of_its_own(tmp_path: Path
 
 def test_program_is_killed_with_all_its_children_at_its_time_limit(tmp_path: Path) -> None:
     script = f"sleep 1000 & echo $! > {tmp_path}/child; echo said; wait"
-    done = processes.run(["sh", "-c", script], timeout=1)
+    done = processes.run(["sh", "-c", script], timeout=3)
     assert done.timed_out and done.output == "said\n"
     child = int((tmp_path / "child").read_text())
     state = Path(f"/proc/{child}/stat")

@@ -136,9 +136,9 @@ def test_time_limit_kills_a_machine_that_hangs(kernel: InstalledKernel, modules:
     module = Module(modules.build(kernel, "misbehave"), "how=hang")
     machine = VirtualMachine(kernel, modules=[module], append=tag, timeout=5)
     started = time.monotonic()
-    with pytest.raises(VmFailure, match="not finished after 5 s, killed"):
+    with pytest.raises(VmFailure, match=r"not finished after \d+ s, killed"):
         machine.run()
-    assert time.monotonic() - started < 9
+    assert time.monotonic() - started < 20
     assert tag not in _command_lines()
 
 
