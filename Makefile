@@ -7,6 +7,7 @@ PYTEST_ARGS ?=
 
 VENV := .venv
 BIN  := $(VENV)/bin
+PIP  := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/stamp
 
 # A file's tests stay in one process: they share virtual machines.
@@ -15,6 +16,7 @@ PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 # Kernel builds that tests start are no part of this make.
 unexport MAKEFLAGS MFLAGS
 
+.NOTPARALLEL:
 .PHONY: help setup demo test test-all test-fast check bench clean packages
 
 help: ## this list
@@ -25,11 +27,14 @@ setup: packages $(STAMP) ## install what tests need: Debian packages (real kerne
 packages:
 	@sh tools/setup-debian.sh test || echo "make: tests that need what is missing will be skipped" >&2
 
-$(STAMP): tools/requirements.txt pyproject.toml
+$(VENV)/requirements: tools/requirements.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh tools/setup-debian.sh check
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -r tools/requirements.txt
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) install -q -r tools/requirements.txt
+	@touch $@
+
+$(STAMP): $(VENV)/requirements pyproject.toml
+	$(PIP) install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: ## expand the README's example, build it, boot it, print what it recorded
