@@ -10,4 +10,5 @@ from localvar.model.site import Site
 
 def list_variables(coordinate: str, kernel: Kernel) -> list[tuple[Site, list[Read]]]:
     """What can be read at each site of a coordinate.  Raises Failure where it names none."""
-    return [(site, kernel.judge.all(site)) for site in kernel.sites(coordinate)]
+    with kernel.reading():
+        return [(site, kernel.judge.all(site)) for site in kernel.sites(coordinate)]

@@ -3,73 +3,108 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 
 import click
 
 from localvar.cli.options import Common, common
-from localvar.diagnostics import Failure
+from localvar.cli.report import Reporter, harmless
+from localvar.diagnostics import Exit, Failure, environment_failure
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked for."""
+    """One thing looked for: found is where it is or None; missing says what is wrong then; details are lines more."""
 
     what: str
     found: str | None
-    missing: str | None
+    missing: str | None = None
+    details: tuple[str, ...] = ()
+    fix: str | None = None
 
 
 @click.command()
 @common
 def doctor(options: Common) -> int:
     """Look for what expanding and building needs; exit status 2 where something is missing."""
-    findings = [_look("debug vmlinux", lambda: _vmlinux(options)), _look("kernel build directory", lambda: _build(options)),
-                _look("libclang", _libclang), *(_tool(name) for name in ("make", "gcc"))]
+    findings = list(_findings(options))
     if options.as_json:
-        print(json.dumps([finding.__dict__ for finding in findings]))
+        Reporter.current.answer({"findings": [asdict(finding) for finding in findings]})
     else:
-        for finding in findings:
-            click.echo(f"{'ok     ' if finding.found else 'missing'} {finding.what}: {finding.found or finding.missing}")
-    return 0 if all(finding.found for finding in findings) else 2
+        click.echo("\n".join(harmless(text(finding)) for finding in findings))
+    return Exit.DONE if all(finding.found for finding in findings) else Exit.ENVIRONMENT
 
 
-def _look(what: str, find: Callable[[], str]) -> Finding:
+def text(finding: Finding) -> str:
+    """A line for the finding, then its details, indented."""
+    head = f"ok       {finding.what}: {finding.found}" if finding.found else f"MISSING  {finding.what}: {finding.missing}"
+    more = [*finding.details, *([f"fix: {finding.fix}"] if finding.fix else [])]
+    return "\n".join([head, *(f"           {line}" for line in more)])
+
+
+def _findings(options: Common) -> Iterator[Finding]:
+    yield _look("debug vmlinux", lambda: _vmlinux(options))
+    build = _look("kernel build directory", lambda: _build(options))
+    yield build
+    yield _tool("make")
+    yield _look("compiler", lambda: _compiler(options)) if build.found else _tool("gcc")
+    yield _look("libclang", _libclang)
+    yield _look("localvar.h", lambda: (_headers(), ()))
+
+
+def _look(what: str, find: Callable[[], tuple[str, tuple[str, ...]]]) -> Finding:
+    """A finding from a function that gives (found, details) or raises Failure."""
     try:
-        return Finding(what, find(), None)
+        found, details = find()
+        return Finding(what, found, None, details)
     except Failure as failure:
         first = failure.diagnostics[0]
-        return Finding(what, None, "; ".join([first.message, *(note.message for note in first.notes), *([first.fix] if first.fix else [])]))
+        return Finding(what, None, first.message, tuple(note.message for note in first.notes), first.fix)
 
 
-def _vmlinux(options: Common) -> str:
+def _vmlinux(options: Common) -> tuple[str, tuple[str, ...]]:
     kernel = options.open_kernel()
-    return f"{kernel.path} (Linux {kernel.release}, {kernel.arch.name}, build-id {kernel.build_id_place[1].hex()})"
+    build_id, anchor = kernel.build_id_place[1].hex(), kernel.anchor_address
+    return kernel.path, (f"Linux {kernel.release}, {kernel.arch.name}, build-id {build_id}", f"init_task at {anchor:#x}")
 
 
-def _build(options: Common) -> str:
-    from localvar.kbuild.environment import Host, find_build_directory, wanted_release
-
-    request, host = options.request(), Host()
-    found = find_build_directory(request, host, wanted_release(request, host))
-    return f"{found.path} (Linux {found.release})"
+def _build(options: Common) -> tuple[str, tuple[str, ...]]:
+    found = options.find_build()
+    return str(found.path), (f"builds modules for Linux {found.release}",)
 
 
-def _libclang() -> str:
+def _compiler(options: Common) -> tuple[str, tuple[str, ...]]:
+    """The compiler that Kbuild itself names."""
+    from localvar.kbuild.environment import Host
+    from localvar.kbuild.flags import kernel_flags
+
+    command = kernel_flags(options.find_build(), Host()).command
+    program = " ".join(command.compiler)
+    path = shutil.which(command.compiler[-1])
+    if path is None:
+        raise environment_failure("no-compiler", f"Kbuild compiles with {program}, which is not in PATH",
+                                  fix=f"apt install {command.compiler[-1]}")
+    return path, (f"Kbuild gives {program} {len(command.flags)} flags for a module",)
+
+
+def _libclang() -> tuple[str, tuple[str, ...]]:
     try:
         import clang.cindex as cindex
 
         cindex.Index.create()
-        return str(cindex.conf.lib._name)
+        return str(cindex.conf.lib._name), ()
     except Exception as problem:
-        from localvar.diagnostics import environment_failure
-
         raise environment_failure("no-libclang", f"libclang does not load: {problem}", fix="pip install libclang") from problem
+
+
+def _headers() -> str:
+    from localvar.paths import include_directory
+
+    return str(include_directory() / "localvar.h")
 
 
 def _tool(name: str) -> Finding:
     path = shutil.which(name)
-    return Finding(name, path, None if path else f"no {name} in PATH; apt-get install {name}")
+    return Finding(name, path, None if path else "not in PATH", fix=None if path else f"apt install {name}")

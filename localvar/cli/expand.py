@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from localvar.cli.options import Common, common
 from localvar.cli.report import Reporter
-from localvar.diagnostics import Exit, Failure, Log
+from localvar.diagnostics import Exit, Failure, Log, environment_failure
 
 if TYPE_CHECKING:
     from localvar.kernel import Kernel
@@ -35,8 +35,8 @@ class Flags:
         """The job for one file."""
         from localvar.kbuild.environment import BuildDirectory, Host
         from localvar.kbuild.flags import kernel_flags
-        from localvar.pipeline import Job
         from localvar.paths import include_directory
+        from localvar.pipeline import Job
 
         if self.given is not None:
             directory, flags = os.getcwd(), self.given
@@ -62,7 +62,8 @@ def line_name(path: Path, output: Path | None) -> str:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "output", type=click.Path(path_type=Path, allow_dash=True), metavar="OUT", help="Output file (- for standard output).")
+@click.option("-o", "output", type=click.Path(path_type=Path, allow_dash=True), metavar="OUT",
+              help="Output file (- for standard output).")
 @click.option("--depfile", type=click.Path(path_type=Path), metavar="D", help="Write a makefile of what the output depends on.")
 @click.option("--check", is_flag=True, help="Only say whether the files expand; write nothing.")
 @click.option("--diff", is_flag=True, help="Print what would change in the files' text; write nothing.")
@@ -78,27 +79,23 @@ def expand(flags: tuple[str, ...] | None, files: tuple[Path, ...], output: Path 
     """
     if (output or depfile) and len(files) > 1:
         raise click.UsageError("-o and --depfile go with one file")
-    for file in files:
-        if not file.is_file():
-            raise click.UsageError(f"{file}: no such file")
     kernel, source = _surroundings(flags, options)
     status = Exit.DONE
     for file in files:
         target = output or file.with_suffix(".localvar.c")
         job = source.job(file, None if str(target) == "-" else target, units, bool(options.verbose))
-        if named:
-            from dataclasses import replace
-
-            job = replace(job, line_name=named)
+        job = replace(job, line_name=named) if named else job
         log = Log()
         try:
+            if not (check or diff):
+                _check_outputs(file, target, depfile)
             result = _expand(job, kernel, log)
+            answer: dict[str, Any] = {"file": str(file), "sites": sum(len(probe.sites) for probe in result.plan.probes)}
             if diff:
-                _print_diff(file, result)
+                answer["diff"] = _diff(file, result)
             elif not check:
-                _write(file, target, depfile, result, job)
-                if options.as_json:
-                    print(json.dumps({"file": str(file), "output": str(target), "sites": len(result.plan.sites)}))
+                answer |= _write(file, target, depfile, result, options.as_json)
+            _answer(answer, options)
         except Failure as failure:
             Reporter.current.show(failure.diagnostics)
             status = max(status, failure.status)
@@ -119,22 +116,52 @@ def _expand(job: Job, kernel: Kernel, log: Log) -> Expansion:
     return run(job, kernel, log)
 
 
-def _write(file: Path, target: Path, depfile: Path | None, result: Expansion, job: Job) -> None:
+def _check_outputs(file: Path, target: Path, depfile: Path | None) -> None:
+    """Refuse what would lose a file, before any work is done."""
+    from localvar.kbuild.output import MARK
+
+    with contextlib.suppress(OSError), file.open("rb") as start:
+        if MARK.encode() in start.readline(4096):
+            raise environment_failure("generated-input", f"{file} is an expansion already",
+                                      fix="expand the file it was made from")
+    for other, what in ((file, "the file to expand"), (target, "the output")):
+        if depfile is not None and os.path.realpath(depfile) == os.path.realpath(other):
+            raise environment_failure("depfile-is-file", f"--depfile {depfile} is {what}, it would be lost",
+                                      fix="give another name with --depfile")
+
+
+def _write(file: Path, target: Path, depfile: Path | None, result: Expansion, as_json: bool) -> dict[str, Any]:
+    """Write the output, and the depfile, or neither; returns what --json says of it."""
     from localvar.kbuild.depfile import depfile_text
     from localvar.kbuild.output import write_atomic, write_generated
 
-    if str(target) == "-":
-        sys.stdout.buffer.write(result.text)
-        sys.stdout.flush()
-    else:
-        write_generated(target, result.text.decode("utf-8", "surrogateescape"), [file])
+    text = result.text.decode("utf-8", "surrogateescape")
     if depfile is not None:
-        own = Path(__file__).parent.parent
-        code = sorted(str(path) for path in own.rglob("*.py"))
-        write_atomic(depfile, depfile_text(str(target), [*result.dependencies, *code]).encode())
+        code = sorted(str(path) for path in Path(__file__).parent.parent.rglob("*.py"))
+        is_new = not depfile.exists()
+        write_atomic(depfile, depfile_text(str(target), [*result.dependencies, *code]).encode("utf-8", "surrogateescape"))
+    if str(target) == "-":
+        if as_json:
+            return {"output": None, "text": result.text.decode("utf-8", "replace")}
+        sys.stdout.buffer.write(result.text)
+        return {"output": None}
+    try:
+        write_generated(target, text, [file])
+    except Failure:
+        if depfile is not None and is_new:
+            depfile.unlink(missing_ok=True)
+        raise
+    return {"output": str(target)}
 
 
-def _print_diff(file: Path, result: Expansion) -> None:
-    old = file.read_bytes().decode("utf-8", "replace").splitlines(keepends=True)
-    new = result.text.decode("utf-8", "replace").splitlines(keepends=True)
-    sys.stdout.writelines(difflib.unified_diff(old, new, str(file), f"{file.stem}.localvar.c"))
+def _diff(file: Path, result: Expansion) -> str:
+    old = file.read_bytes().decode("utf-8", "surrogateescape").splitlines(keepends=True)
+    new = result.text.decode("utf-8", "surrogateescape").splitlines(keepends=True)
+    return "".join(difflib.unified_diff(old, new, str(file), f"{file.stem}.localvar.c"))
+
+
+def _answer(answer: dict[str, Any], options: Common) -> None:
+    if options.as_json:
+        Reporter.current.answered.setdefault("files", []).append(answer)
+    elif "diff" in answer:
+        sys.stdout.buffer.write(answer["diff"].encode("utf-8", "surrogateescape"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from localvar.cli.report import Reporter
+from localvar.diagnostics import Failure
 
 if TYPE_CHECKING:
     from localvar.kbuild.environment import BuildDirectory, Host, Request
@@ -69,6 +70,21 @@ class Common:
         build = find_build_directory(request, host, found.release or wanted_release(request, host))
         require_same_kernel(found, build)
         return Kernel(found.path, found.release or build.release), build, host
+
+    def find_build(self) -> BuildDirectory:
+        """The build directory of the kernel that the options name, be its vmlinux there or not.  Raises Failure."""
+        from localvar.kbuild.environment import Host, find_build_directory, find_vmlinux, require_same_kernel, wanted_release
+
+        host, request = Host(), self.request()
+        try:
+            vmlinux = find_vmlinux(request, host)
+        except Failure:
+            vmlinux = None
+        release = vmlinux.release if vmlinux else None
+        build = find_build_directory(request, host, release or wanted_release(request, host))
+        if vmlinux is not None:
+            require_same_kernel(vmlinux, build)
+        return build
 
 
 def common(function: F) -> F:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from localvar.cli.options import Common, common
-from localvar.cli.report import Reporter
+from localvar.cli.report import Reporter, harmless
 from localvar.diagnostics import Exit, Failure
 
 if TYPE_CHECKING:
@@ -20,20 +20,34 @@ if TYPE_CHECKING:
 @click.command("vars")
 @click.argument("coordinates", nargs=-1, required=True, metavar="COORDINATE...")
 @common
-def vars_command(coordinates: tuple[str, ...], options: Common) -> None:
+def vars_command(coordinates: tuple[str, ...], options: Common) -> int:
     """List the variables in scope at each site of each COORDINATE, how they are read, or why they are not."""
     from localvar.listing import list_variables
 
     kernel = options.open_kernel()
-    found = [(coordinate, list_variables(coordinate, kernel)) for coordinate in coordinates]
-    if options.as_json:
-        print(json.dumps(document(kernel, found)))
-        return
+    found, status = [], Exit.DONE
+    with kernel.reading():
+        for coordinate in coordinates:
+            try:
+                found.append((coordinate, list_variables(coordinate, kernel)))
+            except Failure as failure:
+                Reporter.current.show(failure.diagnostics)
+                status = max(status, failure.status)
+        if options.as_json:
+            Reporter.current.answer(document(kernel, found))
+        else:
+            click.echo(listing(kernel, found), nl=False)
+    return int(status)
+
+
+def listing(kernel: Kernel, found: list[tuple[str, list[tuple[Site, list[Read]]]]]) -> str:
+    """All coordinates' listings; a line in front of each where there are several sites to tell apart."""
+    lines = []
     for coordinate, sites in found:
         if len(found) > 1 or len(sites) > 1:
-            click.echo(f"{coordinate}: {len(sites)} site{'s' * (len(sites) != 1)}")
-        for site, reads in sites:
-            click.echo(text(kernel, site, reads))
+            lines.append(f"{coordinate}: {len(sites)} site{'s' * (len(sites) != 1)}")
+        lines += [text(kernel, site, reads) for site, reads in sites]
+    return "".join(f"{harmless(line)}\n" for line in lines)
 
 
 def document(kernel: Kernel, found: list[tuple[str, list[tuple[Site, list[Read]]]]]) -> dict[str, Any]:

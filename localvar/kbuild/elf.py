@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import re
+import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,6 +56,9 @@ class ElfFacts:
 
 def read_facts(path: Path) -> ElfFacts:
     """The facts of the file at path; NotElf where it is no 64-bit ELF file, OSError where unreadable."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise NotElf("not a regular file")
     with path.open("rb") as file:
         if file.seek(0, 2) == 0:
             raise NotElf("empty file")

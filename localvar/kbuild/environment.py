@@ -140,7 +140,7 @@ def _explicit(path: Path, kernel: str | None, host: Host) -> Vmlinux:
     """The file of --vmlinux, which must be good: nothing else is tried in its place."""
     found = _examine(path, None, None)
     if isinstance(found, str):
-        release = kernel or _named_release(path) or host.running
+        release = kernel or _own_release(path) or host.running
         raise environment_failure("bad-vmlinux", f"{path}: {found}", fix=debug_package(host, release))
     if kernel is not None and found.release is not None and found.release != kernel:
         raise environment_failure("release-mismatch", f"{path} is of release {found.release}, not {kernel}",
@@ -174,6 +174,14 @@ def _examine(path: Path, release: str | None, build_id: str | None) -> Vmlinux |
     if build_id is not None and facts.build_id is not None and facts.build_id != build_id:
         return f"has build-id {facts.build_id}, the running kernel {build_id}"
     return Vmlinux(path, facts.release or release or _named_release(path), facts.build_id)
+
+
+def _own_release(path: Path) -> str | None:
+    """The release that a file is of by its name, or by what it holds."""
+    try:
+        return _named_release(path) or read_facts(path).release
+    except (OSError, NotElf):
+        return None
 
 
 def _named_release(path: Path) -> str | None:

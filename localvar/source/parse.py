@@ -110,6 +110,8 @@ def _library() -> tuple[Any, Any]:
     library.clang_createIndexWithOptions.restype = ctypes.c_void_p
     library.clang_getFileLocation.argtypes = [
         cindex.SourceLocation, pointer(cindex.c_object_p), pointer(uint), pointer(uint), pointer(uint)]
+    # cindex's own check fails for an #include that found no file.
+    library.clang_getIncludedFile.errcheck = lambda found, *_: found
     library.clang_getSkippedRanges.argtypes = [cindex.TranslationUnit, cindex.File]
     library.clang_getSkippedRanges.restype = pointer(_range_list(cindex))
     library.clang_disposeSourceRangeList.argtypes = [pointer(_range_list(cindex))]
@@ -259,8 +261,8 @@ class Unit:
         # With a preamble, clang_getInclusions leaves out what the main file includes behind it.
         for cursor in self._recorded(_INCLUSION_DIRECTIVE):
             file = self._lib.clang_getIncludedFile(cursor)
-            if file is not None:
-                found.append(Inclusion(file.name, self._place(self._lib.clang_getCursorLocation(cursor))))
+            if file:
+                found.append(Inclusion(self._cindex.File(file).name, self._place(self._lib.clang_getCursorLocation(cursor))))
         return tuple(dict.fromkeys(found))
 
     def function_at(self, path: str, offset: int) -> Signature | None:
