@@ -40,6 +40,8 @@ def extract(location: Location, bit_offset: int, bit_size: int, arch: Architectu
     as an expression of the next machine width, upper bits zero.  Raises Unproven."""
     if isinstance(location, Absent):
         raise Unproven(location.reason)
+    if bit_size <= 0:
+        raise Unproven(Reason("damaged", "damaged debug info: its type has no size"))
     if isinstance(location, Memory):
         return _from_memory(location.address, bit_offset, bit_size, arch)
     if isinstance(location, Constant):
