@@ -19,8 +19,8 @@ from localvar.model.site import Site
 from localvar.model.source import ProbeDeclaration, ProbeSource
 from localvar.plan.bind import Binder
 from localvar.source.literals import span_inside
-from localvar.source.scan import scan
-from localvar.types.supply import supply
+from localvar.source.scan import scan_unit
+from localvar.types.supply import Target, supply
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Expansion:
 def expand(job: Job, kernel: Kernel, log: Log) -> Expansion:
     """Expand one handler file.  Raises Failure with everything that log collected where there is an error."""
     with kernel.reading():
-        source = scan(job.path, job.flags, directory=job.directory, log=log)  # scan
+        source, unit = scan_unit(job.path, job.flags, directory=job.directory, log=log)  # scan
         log.check()
         probes = resolve(source, kernel, log)  # resolve
         log.check()
@@ -56,7 +56,7 @@ def expand(job: Job, kernel: Kernel, log: Log) -> Expansion:
         plan = binder.plan()  # locate and plan
         log.check()
         accessors = make_accessors(plan, kernel.arch, log)  # generate
-        supplies = supply(plan, source, job.flags, kernel.names, log)
+        supplies = supply(plan, source, Target(job.flags, job.directory, unit), kernel.names, log)  # types
         log.check()
         output = Output(job.line_name, job.own, job.units, supplies.includes, supplies.definitions)
         entries = make_entries(plan, kernel.arch)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from localvar.dwarf import constants as c
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.names import dies_named
-from localvar.dwarf.types import declared, type_at
-from localvar.model.ctype import CType, Declared
+from localvar.dwarf.types import type_at
+from localvar.model.ctype import CType
 
 _TAGS = {"struct": c.DW_TAG_structure_type, "union": c.DW_TAG_union_type, "enum": c.DW_TAG_enumeration_type}
 
@@ -32,17 +32,6 @@ class TypeLookup:
         that few units have (those of a header are in thousands)."""
         tag = c.DW_TAG_typedef if kind == "typedef" else _TAGS[kind]
         return tuple(type_at(die) for die in dies_named(self._info, name, {tag}, skip_declarations=True))
-
-    def place(self, name: str) -> Declared | None:
-        """Where a function or an enumerator of that name is declared; None where debug info knows neither."""
-        functions = dies_named(self._info, name, {c.DW_TAG_subprogram}, limit=1)
-        if functions:
-            return declared(functions[0])
-        for die in dies_named(self._info, name, {c.DW_TAG_enumerator}, limit=1):
-            path = die.unit.path_to(die.offset)
-            if len(path) > 1:
-                return declared(die.unit.die(path[-2][0]))
-        return None
 
     def _find(self, kind: str, name: str, tag: int) -> CType | None:
         if (kind, name) not in self._found:

@@ -9,16 +9,35 @@ from dataclasses import dataclass
 from localvar.ctext.names import Unspeakable, identifier
 from localvar.model.ctype import Array, Enumeration, Record, Typedef, size_of, strip
 
+MACROS = "\n".join((
+    "#define LOCALVAR_SIZE(type, bytes) \\",
+    "\t_Static_assert(sizeof(type) == (bytes), \\",
+    '\t\t       "vmlinux has " #type " with " #bytes " bytes, these headers do not")',
+    "#define LOCALVAR_OFFSET(type, member, at) \\",
+    "\t_Static_assert(__builtin_offsetof(type, member) == (at), \\",
+    '\t\t       "vmlinux has " #member " of " #type " at " #at ", these headers do not")',
+    "#define LOCALVAR_MEMBER(type, member, at, bytes) \\",
+    "\t_Static_assert(__builtin_offsetof(type, member) == (at) && sizeof(((type *)0)->member) == (bytes), \\",
+    '\t\t       "vmlinux has " #member " of " #type " at " #at " with " #bytes " bytes, these headers do not")',
+))
+"""What assertions are written with: a message has the type, the member and what vmlinux says."""
+
 
 @dataclass(frozen=True)
 class Assertion:
-    """A condition that holds where compiler and vmlinux agree, and what is wrong where it does not."""
+    """What vmlinux says of a type, or of a member of it: its offset (None: of the type) and size (None: no fixed one)."""
 
-    condition: str
-    message: str
+    type: str
+    member: str | None
+    offset: int | None
+    size: int | None
 
     def __str__(self) -> str:
-        return f'_Static_assert({self.condition}, "{self.message}");'
+        if self.member is None:
+            return f"LOCALVAR_SIZE({self.type}, {self.size});"
+        if self.size is None:
+            return f"LOCALVAR_OFFSET({self.type}, {self.member}, {self.offset});"
+        return f"LOCALVAR_MEMBER({self.type}, {self.member}, {self.offset}, {self.size});"
 
 
 def assertions(ctype: Record | Enumeration | Typedef, name: str, members: Collection[str] | None = None) -> Iterator[Assertion]:
@@ -29,16 +48,12 @@ def assertions(ctype: Record | Enumeration | Typedef, name: str, members: Collec
     size = size_of(ctype)
     if size is None:
         return
-    yield Assertion(f"sizeof({name}) == {size}", f"{name} has {size} bytes in vmlinux, not here")
+    yield Assertion(name, None, None, size)
     bare = strip(ctype)
     if isinstance(bare, Record):
-        for path, offset, width in named_members(bare):
-            if members is None or path in members:
-                condition = f"__builtin_offsetof({name}, {path}) == {offset}"
-                if width is not None:
-                    condition += f" && sizeof((({name} *)0)->{path}) == {width}"
-                where = f"at {offset}" + (f" with {width} bytes" if width is not None else "")
-                yield Assertion(condition, f"{name}: {path} is {where} in vmlinux, not here")
+        for member, offset, width in named_members(bare):
+            if members is None or member in members:
+                yield Assertion(name, member, offset, width)
 
 
 def named_members(record: Record, base: int = 0) -> Iterator[tuple[str, int, int | None]]:

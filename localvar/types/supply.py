@@ -1,89 +1,255 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What an expansion needs in front of its accessors: includes, and declarations of types without a header."""
+"""The types step: includes, definitions and assertions in front of the accessors of an expansion."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from localvar.ctext.declare import display
-from localvar.ctext.names import Unspeakable, identifier
-from localvar.diagnostics import Log
-from localvar.model.ctype import CType, Enumeration, Record, Typedef
-from localvar.model.plan import PlannedUse, ReadPlan
-from localvar.model.source import Macro, ProbeSource
-from localvar.types.headers import IncludePath, include_path
-from localvar.types.needs import Need, needs
+from localvar.ctext.names import Unspeakable
+from localvar.diagnostics import Log, Note, Span
+from localvar.model.ctype import CType, Enumeration, Record, Typedef, strip
+from localvar.model.plan import ReadPlan
+from localvar.model.source import ProbeSource
+from localvar.types.asserts import MACROS, assertions
+from localvar.types.closure import Closure, Collision, Forward, Item, Named, spelling
+from localvar.types.define import define, origin
+from localvar.types.headers import Chooser, IncludePath, complete, include_path
+from localvar.types.layout import Layouts
+from localvar.types.trial import Parser, Trial
+from localvar.types.wanted import Wanted, used_members, wanted
+
+_INCLUDE = re.compile(rb"^[ \t]*#[ \t]*include\b", re.MULTILINE)
 
 
 class Names(Protocol):
-    """Definitions by name."""
+    """Types by name, as debug info has them."""
+
+    def typedef(self, name: str) -> CType | None:
+        """The typedef of that name."""
 
     def tagged(self, kind: str, name: str) -> CType | None:
-        """The definition of a struct, union or enum."""
+        """The first definition of that tag."""
+
+    def definitions(self, kind: str, name: str) -> tuple[CType, ...]:
+        """Every definition of that tag."""
 
 
 @dataclass(frozen=True)
 class Supplies:
-    """Headers to include, and text of declarations."""
+    """Headers to include, and text of declarations, definitions and assertions behind them."""
 
     includes: tuple[str, ...]
     definitions: str
 
 
-def supply(plan: ReadPlan, source: ProbeSource, flags: Sequence[str], names: Names, log: Log) -> Supplies:
-    """The includes and declarations for everything that the accessors of plan mention.
+@dataclass(frozen=True)
+class Target:
+    """How the file is compiled: the compiler's flags and working directory, and the file as it was parsed with them."""
 
-    A type that must be complete and is in no shipped header is an error at the use that needs it.
+    flags: Sequence[str]
+    directory: str
+    parser: Parser
+
+
+def supply(plan: ReadPlan, source: ProbeSource, target: Target, names: Names, log: Log) -> Supplies:
+    """What the accessors of plan, and the handlers that use their values, need to know of types.
+
+    A type that is complete in the file stays as it is; one of a shipped header is included; any other is written out.
+    Errors, at the use that needs the type: it collides with another type of that name, or the compiler refuses it.
     """
-    path = include_path(flags)
-    read = set(source.dependencies)
-    includes: dict[str, None] = {}
-    forward: dict[str, None] = {}
-    for use in plan.uses:
-        if use.use.macro is Macro.LOCAL_VAR_AVAILABLE:
-            continue
-        for need in _needs_of(use):
-            spelling = _header(need, path, names)
-            if spelling is not None:
-                if not _already_read(spelling, path, read):
-                    includes[spelling] = None
-            elif need.complete:
-                _refuse(need, use, log)
-            else:
-                forward[_declaration(need)] = None
-    return Supplies(tuple(includes), "".join(f"{text}\n" for text in forward if text))
+    path = include_path(target.flags, target.directory)
+
+    def shipped(ctype: Named) -> bool:
+        return bool(path.spellings(ctype.declared.file))
+
+    found = list(wanted(plan, source, names, shipped, log))
+    return _Supplier(source, target.parser, path, names, found, log).supplies() if found else Supplies((), "")
 
 
-def _needs_of(use: PlannedUse) -> list[Need]:
-    readable = [read for _, read in use.reads if read.readable]
-    return list(needs(readable[0].type)) if readable else []
+@dataclass
+class _Supplier:
+    source: ProbeSource
+    parser: Parser
+    path: IncludePath
+    names: Names
+    wanted: list[Wanted]
+    log: Log
+    _known: set[str] = field(default_factory=set)
+    _unusable: set[str] = field(default_factory=set)
+    _layouts: Layouts = field(default_factory=Layouts)
+
+    def supplies(self) -> Supplies:
+        """Includes and text; errors go to the log."""
+        trial = Trial(self.parser, self._base())
+        try:
+            self._known = self._known_here(self._closure(), trial)
+            includes = self._includes(trial)
+            closure = self._closure()
+        except Collision as problem:
+            self._collides(problem)
+            return Supplies((), "")
+        self._check_known(closure)
+        blocks = self._blocks(closure)
+        asserts = self._assertions()
+        self._check(trial, includes, blocks, asserts)
+        return Supplies(includes, "".join(f"{block}\n" for block in [*(text for _, text in blocks), *asserts]))
+
+    def _base(self) -> bytes:
+        """The text that what is supplied stands behind: the whole file where nothing more is included behind it, which
+        is quicker to parse (see Unit)."""
+        rest = self.source.text[self.source.include_at :]
+        return self.source.text[: self.source.include_at] if _INCLUDE.search(rest) else self.parser.text
+
+    # -- what is needed -------------------------------------------------------------------------------------------
+
+    def _closure(self) -> Closure:
+        """Everything that the wanted types need, apart from what is known or shipped.  Raises Collision."""
+        closure = Closure(self._is_given)
+        for want in self.wanted:
+            closure.add(want.type, want.value or want.inside)
+        return closure
+
+    def _is_given(self, ctype: Named) -> bool:
+        name = spelling(ctype)
+        return name in self._known or (name not in self._unusable and bool(self.path.spellings(ctype.declared.file)))
+
+    def _known_here(self, closure: Closure, trial: Trial) -> set[str]:
+        """Names of types that are complete in the file already, at its end for those that would be written."""
+        given, written = list(closure.given), [spelling(item) for item in closure.items if not isinstance(item, Forward)]
+        return _accepted(trial, given) | _accepted(Trial(self.parser, self.parser.text), written)
+
+    def _includes(self, trial: Trial) -> tuple[str, ...]:
+        """The includes for types of shipped headers; those whose headers do not serve are to be written out."""
+        chooser = Chooser(self.path, self.names, trial)
+        while True:
+            missing = self._missing(self._closure())
+            simple = tuple(dict.fromkeys(self.path.spellings(ctype.declared.file)[0] for ctype in missing.values()))
+            if chooser.run(simple, [_check(name) for name in missing]).ok:
+                return simple
+            chosen: dict[str, None] = {}
+            refused = set()
+            for name, ctype in missing.items():
+                includes = chooser.choose(ctype.declared, [_check(name)])
+                if includes is None:
+                    refused.add(name)
+                chosen.update(dict.fromkeys(includes or ()))
+            if not refused:
+                return tuple(chosen)
+            self._unusable |= refused
+
+    def _missing(self, closure: Closure) -> dict[str, Named]:
+        """Types to be brought by includes."""
+        return {name: ctype for name, (ctype, whole) in closure.given.items()
+                if name not in self._known and (whole or not isinstance(ctype, Record))}
+
+    # -- text -----------------------------------------------------------------------------------------------------
+
+    def _blocks(self, closure: Closure) -> list[tuple[str, str]]:
+        """Name and text of each declaration and definition, in order."""
+        blocks = []
+        forward = [f"{name};" for name, (ctype, whole) in closure.given.items()
+                   if isinstance(ctype, Record) and not whole and name not in self._known]
+        if forward:
+            blocks.append(("", "\n".join(forward)))
+        for item in closure.items:
+            try:
+                blocks.append((_name(item), self._text(item)))
+            except Unspeakable as problem:
+                self.log.error("type-without-name", f"{_name(item)} cannot be written in C: {problem}", self._span(_name(item)))
+        return blocks
+
+    def _text(self, item: Item) -> str:
+        if isinstance(item, Forward):
+            return f"{item.kind} {item.name};"
+        return f"/* {_comment_safe(origin(item))} */\n{define(item, self._layouts)}"
+
+    def _assertions(self) -> list[str]:
+        """Assertions on every record that is complete in the expansion and that values or pointers lead to."""
+        used = used_members(self.source)
+        found: dict[str, None] = {}
+        for want in self.wanted:
+            if not (want.value or want.inside):
+                continue
+            bare = strip(want.type)
+            if isinstance(bare, Record) and bare.name is not None:
+                try:
+                    name = spelling(bare)
+                except Unspeakable:
+                    continue
+                members = None if want.value and not self._is_given(bare) else used
+                found.update(dict.fromkeys(str(a) for a in assertions(bare, name, members)))
+        return [MACROS, *found] if found else []
+
+    # -- checks ---------------------------------------------------------------------------------------------------
+
+    def _check_known(self, closure: Closure) -> None:
+        """A type that the file defines itself has to be the one that debug info describes."""
+        for name, (ctype, _) in closure.given.items():
+            if name in self._known and not self.path.spellings(ctype.declared.file) and not isinstance(ctype, Typedef):
+                lines = [MACROS, *(str(a) for a in assertions(ctype, name))]
+                problems = [line for line in Trial(self.parser, self.parser.text).run(lines).lines if line]
+                notes = [Note(f"vmlinux has: {self._on_one_line(ctype)}"), *(Note(f"here: {_reason(p)}") for p in problems[:4])]
+                if problems:
+                    self.log.error("type-collides", f"this file's {name} is not the kernel's of {origin(ctype)}",
+                                   self._span(name), notes=tuple(notes), fix="rename this file's type, or write the kernel's")
+
+    def _on_one_line(self, ctype: Named) -> str:
+        return " ".join(define(ctype, self._layouts).split())
+
+    def _check(self, trial: Trial, includes: Sequence[str], blocks: Sequence[tuple[str, str]], asserts: Sequence[str]) -> None:
+        """What the compiler refuses is an error now; what differs from the headers is one when the file is built."""
+        lines = [*(f"#include <{name}>" for name in includes), *(text for _, text in blocks), *asserts]
+        outcome = trial.run(lines)
+        if outcome.ok:
+            return
+        results = outcome.lines[len(includes) :]
+        for (name, _), problem in zip(blocks, results, strict=False):
+            if problem:
+                self.log.error("type-refused", f"the definition of {name} that debug info gives does not compile here: {problem}",
+                               self._span(name))
+        for problem in results[len(blocks) :]:
+            if problem:
+                self.log.warning("headers-differ", f"vmlinux and this build's headers differ: {_reason(problem)}",
+                                 self.wanted[0].use.use.span)
+
+    def _collides(self, problem: Collision) -> None:
+        first, second = problem.types
+        name = spelling(first)
+        notes = tuple(Note(f"{origin(ctype)}: {self._on_one_line(ctype)}") for ctype in problem.types)
+        self.log.error("type-collides", f"{name} is two types, of {origin(first)} and {origin(second)}", self._span(name),
+                       notes=notes, fix="read the members of one of them: GET_LOCAL_VAR(var.member)")
+
+    def _span(self, name: str) -> Span:
+        """Of the first use that wants the type, or else of the first use."""
+        for want in self.wanted:
+            bare = strip(want.type)
+            if isinstance(bare, (Record, Enumeration)) and bare.name is not None and spelling(bare) == name:
+                return want.use.use.span
+        return self.wanted[0].use.use.span
 
 
-def _header(need: Need, path: IncludePath, names: Names) -> str | None:
-    ctype: CType | None = need.type
-    if isinstance(ctype, Record) and ctype.declaration and ctype.name:
-        ctype = names.tagged(ctype.kind, ctype.name)
-    if not isinstance(ctype, (Record, Enumeration, Typedef)) or ctype.declared.file is None:
-        return None
-    return path.spelling(ctype.declared.file)
+def _accepted(trial: Trial, names: Sequence[str]) -> set[str]:
+    """Those of these types that are known behind the trial's text."""
+    outcome = trial.run([_check(name) for name in names])
+    return {name for name, problem in zip(names, outcome.lines, strict=True) if not problem}
 
 
-def _already_read(spelling: str, path: IncludePath, read: set[str]) -> bool:
-    return any(f"{directory}/{spelling}" in read for directory in path.directories)
+def _check(name: str) -> str:
+    """A line that compiles where the type is known: complete, or a typedef of an incomplete or function type."""
+    return complete(name) if " " in name else f"typedef __typeof__({name}) localvar_types_{name};"
 
 
-def _refuse(need: Need, use: PlannedUse, log: Log) -> None:
-    where = need.type.declared.file or "an unknown file"
-    log.error("private-type", f"'{use.path}' has type {display(need.type)}, which is private to {where}: "
-              "writing it out is not supported yet", use.use.span, fix="read its members: GET_LOCAL_VAR(var.member)")
+def _name(item: Item) -> str:
+    return f"{item.kind} {item.name}" if isinstance(item, Forward) else spelling(item)
 
 
-def _declaration(need: Need) -> str:
-    if not isinstance(need.type, Record):
-        return ""
-    try:
-        return f"{need.type.kind} {identifier(need.type.name)};"
-    except Unspeakable:
-        return ""
+def _reason(problem: str) -> str:
+    """The compiler's message about an assertion without its own words for it."""
+    return re.sub(r"^static assertion failed[^:]*: ", "", problem).strip('"')
+
+
+def _comment_safe(text: str) -> str:
+    return "".join(ch if " " <= ch < "\x7f" else "?" for ch in text).replace("*/", "* /")
