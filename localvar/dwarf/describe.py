@@ -19,11 +19,11 @@ def describe(data: bytes, arch: Architecture, address_size: int, offset_size: in
         operations = decode(data, address_size, offset_size)
     except DwarfError as problem:
         return f"damaged ({problem})"
-    words = [_operation(operation, arch) for operation in operations[:_LIMIT]]
+    words = [_operation(operation, arch, 0) for operation in operations[:_LIMIT]]
     return ", ".join(words + ["..."] * (len(operations) > _LIMIT))
 
 
-def _operation(operation: Operation, arch: Architecture) -> str:
+def _operation(operation: Operation, arch: Architecture, depth: int) -> str:
     code = operation.code
     for first in (c.DW_OP_reg0, c.DW_OP_breg0):
         if first <= code <= first + 31:
@@ -33,6 +33,9 @@ def _operation(operation: Operation, arch: Architecture) -> str:
     for value in operation.operands:
         words.append(value.hex() or "empty" if isinstance(value, bytes) else f"{value:#x}" if value > 0xFFFF else str(value))
     if code in (c.DW_OP_entry_value, c.DW_OP_GNU_entry_value):
-        inner = decode(operation.block(), 8, 4)
-        return f"{operation.name}({', '.join(_operation(o, arch) for o in inner)})"
+        try:
+            inner = decode(operation.block(), 8, 4) if depth < 2 else ()
+        except DwarfError as problem:
+            return f"{operation.name}(damaged: {problem})"
+        return f"{operation.name}({', '.join(_operation(o, arch, depth + 1) for o in inner[:_LIMIT])})"
     return " ".join(words)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The one error that leaves the readers: debug info that is damaged or in a form that is not known."""
+"""The errors of the readers: debug info that is damaged, and locations that are sound and cannot be read."""
 
 from __future__ import annotations
+
+from localvar.model.location import Reason
 
 
 class DwarfError(ValueError):
@@ -11,3 +13,10 @@ class DwarfError(ValueError):
 class Truncated(DwarfError):
     """The data ends where more must come."""
 
+
+class Unreadable(Exception):
+    """This location cannot be read; carries the Reason."""
+
+    def __init__(self, slug: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = Reason(slug, text)

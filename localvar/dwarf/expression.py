@@ -12,11 +12,28 @@ from dataclasses import dataclass, field, replace
 
 from localvar.arch import Architecture
 from localvar.dwarf import constants as c
-from localvar.dwarf.errors import DwarfError
+from localvar.dwarf.addresses import check_address, link_address, pointer_value
+from localvar.dwarf.errors import DwarfError, Unreadable
 from localvar.dwarf.op import Operation, decode
+from localvar.dwarf.scope import attribute_of
+from localvar.dwarf.types import type_of
 from localvar.dwarf.unit import Unit
 from localvar.model import fold
-from localvar.model.expr import Address, Const, Entry, Expr, Load, Op, Parameter, PerCpu, Reg, Select, Unary, contains
+from localvar.model.ctype import is_floating, is_scalar, is_signed, size_of
+from localvar.model.expr import (
+    Address,
+    Const,
+    Entry,
+    Expr,
+    Load,
+    Op,
+    Parameter,
+    Reg,
+    Select,
+    Unary,
+    children,
+    contains,
+)
 from localvar.model.location import (
     Absent,
     Constant,
@@ -26,23 +43,18 @@ from localvar.model.location import (
     Memory,
     Piece,
     Pieces,
-    Reason,
     Register,
     Value,
     absent,
 )
-from localvar.model.memory import is_safe
+from localvar.model.memory import is_below_stack, is_safe
 
 STEP_LIMIT = 4096
 """Operations run for one location, over all branches, before it is refused as too complex."""
-
-
-class Unreadable(Exception):
-    """This location cannot be read; carries the Reason."""
-
-    def __init__(self, slug: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = Reason(slug, text)
+NODE_LIMIT, DEPTH_LIMIT = 2000, 60
+"""Nodes and levels of a tree before it is refused: DW_OP_dup makes trees of 2**n nodes out of n bytes."""
+BRANCH_LIMIT = 32
+"""Conditional branches on one way through an expression, and calls within calls."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,9 @@ class _Machine:
     context: Context
     initial: tuple[Expr, ...] = ()
     steps: int = 0
+    branches: int = 0
+    calls: int = 0
+    measured: dict[int, tuple[Expr, int, int]] = field(default_factory=dict)
     operations: tuple[Operation, ...] = field(init=False)
     index: dict[int, int] = field(init=False)
 
@@ -123,15 +138,19 @@ class _Machine:
         self.bits = self.context.arch.address_bits
 
     def location(self) -> Location:
-        return self._run(0, State(tuple(map(Typed, self.initial))), _finish)
+        found = self._run(0, State(tuple(map(Typed, self.initial))), self._finish)
+        for expr in _expressions(found):
+            self._measure(expr)
+        return found
 
     def value(self) -> Expr:
-        found = self._run(0, State(tuple(map(Typed, self.initial))), _finish_value)
+        found = self._run(0, State(tuple(map(Typed, self.initial))), self._finish_value)
         if not isinstance(found, Value):
             raise Unreadable("not-a-value", "the expression describes a location where a value is wanted")
+        self._measure(found.expr)
         return found.expr
 
-    def _run(self, index: int, state: State, finish: Callable[[State, int], Location]) -> Location:
+    def _run(self, index: int, state: State, finish: Callable[[State], Location]) -> Location:
         """Run from an operation to the end; a branch runs both ways and joins the results."""
         while index < len(self.operations):
             self.steps += 1
@@ -142,13 +161,34 @@ class _Machine:
                 index = self._target(operation)
             elif operation.code == c.DW_OP_bra:
                 condition, state = _pop(state)
-                yes = self._run(self._target(operation), state, finish)
-                no = self._run(index + 1, state, finish)
-                return join(condition.expr, yes, no)
+                if not isinstance(condition.expr, Const):
+                    return self._fork(condition.expr, (self._target(operation), index + 1), state, finish)
+                index = self._target(operation) if condition.expr.value else index + 1
             else:
                 state = self._step(operation, state)
+                if state.stack:
+                    self._measure(state.stack[-1].expr)
                 index += 1
-        return finish(state, self.bits)
+        return finish(state)
+
+    def _fork(self, condition: Expr, ways: tuple[int, int], state: State, finish: Callable[[State], Location]) -> Location:
+        self.branches += 1
+        if self.branches > BRANCH_LIMIT:
+            raise Unreadable("too-complex", f"the location expression has more than {BRANCH_LIMIT} branches in one another")
+        yes, no = (self._run(way, state, finish) for way in ways)
+        self.branches -= 1
+        return join(condition, yes, no)
+
+    def _measure(self, expr: Expr) -> tuple[int, int]:
+        """Nodes and depth of a tree, each of its nodes counted once however often they are asked for."""
+        known = self.measured.get(id(expr))
+        if known is None:
+            parts = [self._measure(child) for child in children(expr)]
+            size, depth = 1 + sum(part[0] for part in parts), 1 + max((part[1] for part in parts), default=0)
+            if size > NODE_LIMIT or depth > DEPTH_LIMIT:
+                raise Unreadable("too-complex", f"the location expression is a tree of {size} nodes, {depth} deep")
+            known = self.measured[id(expr)] = (expr, size, depth)  # the expression is kept, so that its id is its own
+        return known[1], known[2]
 
     def _target(self, operation: Operation) -> int:
         target = operation.next + operation.number()
@@ -162,7 +202,7 @@ class _Machine:
 
     def _step(self, operation: Operation, state: State) -> State:
         code = operation.code
-        if state.described is not None and code not in (c.DW_OP_piece, c.DW_OP_bit_piece):
+        if state.described is not None and code not in (c.DW_OP_piece, c.DW_OP_bit_piece, c.DW_OP_GNU_uninit):
             raise DwarfError(f"{operation.name} follows a complete location description")
         if c.DW_OP_lit0 <= code <= c.DW_OP_lit31:
             return _push(state, self._const(code - c.DW_OP_lit0))
@@ -215,16 +255,7 @@ class _Machine:
         return _push(state, self._address(self.context.unit.indexed_address(operation.number())))
 
     def _address(self, value: int) -> Expr:
-        info = self.context.unit.info
-        if value == 0:
-            raise Unreadable("discarded", "its address is 0: the linker discarded its section")
-        section = info.elf.section_at(value)
-        if section is not None and section.name == self.context.arch.percpu_section:
-            return PerCpu(value, self.bits)
-        if section is not None and section.name.startswith((".init.", ".exit.")):
-            raise Unreadable("init-data", f"it lives in {section.name}, which the kernel frees after boot")
-        name, offset = info.elf.split(value)
-        return Address(offset, info.module, name, self.bits)
+        return link_address(value, self.context.unit.info, self.context.arch)
 
     # -- the stack ------------------------------------------------------------------------------------------------
 
@@ -244,6 +275,24 @@ class _Machine:
 
     def _drop(self, operation: Operation, state: State) -> State:
         return _pop(state)[1]
+
+    def _call(self, operation: Operation, state: State) -> State:
+        """The operations of another DIE's location, on this stack (section 2.5.1.5); nothing where it has none."""
+        unit = self.context.unit
+        whole = operation.code == c.DW_OP_call_ref
+        die = unit.info.die(operation.number()) if whole else unit.die(operation.number())
+        block = die.block(c.DW_AT_location)
+        if block is None and c.DW_AT_location in die:
+            raise Unreadable("operation", f"{operation.name} of a location list")
+        self.calls += 1
+        if self.calls > BRANCH_LIMIT:
+            raise DwarfError(f"{operation.name} calls itself")
+        for called in decode(block or b"", *unit.sizes[:2]):
+            if called.code in (c.DW_OP_bra, c.DW_OP_skip):
+                raise Unreadable("operation", f"{operation.name} of an expression with branches")
+            state = self._step(called, state)
+        self.calls -= 1
+        return state
 
     def _swap(self, operation: Operation, state: State) -> State:
         second, state = _pop(state)
@@ -282,14 +331,16 @@ class _Machine:
         return _push(state, Unary(op, value.expr, value.expr.bits), value.type)
 
     def _plus_uconst(self, operation: Operation, state: State) -> State:
-        value, state = _pop(state)
-        return _push(state, fold.add(value.expr, operation.number()), value.type)
+        if not state.stack:
+            raise DwarfError(f"{operation.name} takes from an empty stack")
+        value = state.stack[-1]
+        return _push(replace(state, stack=state.stack[:-1]), fold.add(value.expr, operation.number()), value.type)
 
     # -- memory, types --------------------------------------------------------------------------------------------
 
     def _deref(self, operation: Operation, state: State) -> State:
         address, state = self._pop_address(state)
-        return _push(state, Load(address, self.bits, self._is_safe(address)))
+        return _push(state, self._load(address, self.bits))
 
     def _deref_size(self, operation: Operation, state: State) -> State:
         size = operation.number()
@@ -298,14 +349,14 @@ class _Machine:
         if size not in (1, 2, 4, 8):
             raise Unreadable("operation", f"{operation.name} of {size} bytes")
         address, state = self._pop_address(state)
-        return _push(state, fold.extend(Load(address, 8 * size, self._is_safe(address)), self.bits, False))
+        return _push(state, fold.extend(self._load(address, 8 * size), self.bits, False))
 
     def _deref_type(self, operation: Operation, state: State) -> State:
         kind = self._base_type(operation.number(1))
         if operation.number(0) * 8 != kind.bits:
             raise DwarfError(f"{operation.name} of {operation.number(0)} bytes with a type of {kind.bits} bits")
         address, state = self._pop_address(state)
-        return _push(state, Load(address, kind.bits, self._is_safe(address)), kind)
+        return _push(state, self._load(address, kind.bits), kind)
 
     def _pop_address(self, state: State) -> tuple[Expr, State]:
         value, state = _pop(state)
@@ -313,8 +364,13 @@ class _Machine:
             raise DwarfError(f"address of {value.expr.bits} bits")
         return value.expr, state
 
-    def _is_safe(self, address: Expr) -> bool:
-        return is_safe(address, self.context.arch)
+    def _load(self, address: Expr, bits: int) -> Load:
+        arch = self.context.arch
+        if is_below_stack(address, arch):
+            raise Unreadable("no-frame", "it depends on a place below the stack pointer, which may be overwritten at any time")
+        if isinstance(address, Address):
+            check_address(address, self.context.unit.info)
+        return Load(address, bits, is_safe(address, arch))
 
     def _base_type(self, offset: int) -> BaseEncoding:
         die = self.context.unit.die(offset)
@@ -357,7 +413,8 @@ class _Machine:
     # -- entry values, other variables ----------------------------------------------------------------------------
 
     def _entry_value(self, operation: Operation, state: State) -> State:
-        inner = _Machine(operation.block(), self.context)
+        context = replace(self.context, frame_base=_not_on_entry, cfa=_not_on_entry, variable=_no_variable_on_entry)
+        inner = _Machine(operation.block(), context)
         single = inner.operations[0] if len(inner.operations) == 1 else None
         described = inner._step(single, State()).described if single else None
         expr = Reg(described.number, self.bits) if isinstance(described, Register) else inner.value()
@@ -370,14 +427,29 @@ class _Machine:
         return _push(state, Parameter(die.key, self.bits))
 
     def _variable_value(self, operation: Operation, state: State) -> State:
-        location = self.context.variable(operation.number())
+        """The value of a whole variable, of integer or pointer type and no wider than the generic type."""
+        offset = operation.number()
+        die = self.context.unit.info.die(offset)
+        ctype = type_of(attribute_of(die, c.DW_AT_type) or die)
+        size = size_of(ctype)
+        integral = is_scalar(ctype) and not is_floating(ctype)
+        if not integral or size is None or 8 * size not in (8, 16, 32, 64) or 8 * size > self.bits:
+            raise Unreadable("operation", f"{operation.name} of a variable that is no integer or pointer")
+        found = self._whole(self.context.variable(offset), 8 * size)
+        if found is None or found.bits < 8 * size:
+            raise Unreadable("operation", f"{operation.name} of a variable that is not in one place")
+        return _push(state, fold.extend(fold.extend(found, 8 * size, False), self.bits, is_signed(ctype)))
+
+    def _whole(self, location: Location, bits: int) -> Expr | None:
         if isinstance(location, Register):
-            return _push(state, self._register(location.number))
-        if isinstance(location, Value) and location.expr.bits == self.bits:
-            return _push(state, location.expr)
-        if isinstance(location, EntryValue) and location.inner.bits == self.bits:
-            return _push(state, Entry(location.inner, self.bits))
-        raise Unreadable("operation", f"{operation.name} of a variable that is not a whole value in a register")
+            return self._register(location.number)
+        if isinstance(location, Memory):
+            return self._load(location.address, bits)
+        if isinstance(location, Constant):
+            return Const(int.from_bytes(location.data, "little"), 8 * len(location.data))
+        if isinstance(location, Absent):
+            raise Unreadable(location.reason.slug, location.reason.text)
+        return _as_value(location)
 
     def _implicit_pointer(self, operation: Operation, state: State) -> State:
         die = operation.number(0)
@@ -393,10 +465,51 @@ class _Machine:
         return replace(state, described=Constant(operation.block()))
 
     def _piece(self, operation: Operation, state: State) -> State:
-        return _add_piece(state, 8 * operation.number(), 0)
+        return self._add_piece(state, 8 * operation.number(), 0)
 
     def _bit_piece(self, operation: Operation, state: State) -> State:
-        return _add_piece(state, operation.number(0), operation.number(1))
+        return self._add_piece(state, operation.number(0), operation.number(1))
+
+    def _add_piece(self, state: State, bit_size: int, bit_offset: int) -> State:
+        part = self._part(state) or absent("optimized-out", "this part of it is optimized out here")
+        return State(pieces=(*state.pieces, Piece(part, bit_size, bit_offset)))
+
+    def _uninit(self, operation: Operation, state: State) -> State:
+        raise Unreadable("uninitialized", "debug info says that it has no value yet here")
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    def _part(self, state: State) -> Location | None:
+        """The location described since the last piece; None where nothing was (an absent piece)."""
+        if state.described is not None or not state.stack:
+            return state.described
+        address = state.stack[-1].expr
+        if address.bits != self.bits:
+            raise DwarfError(f"address of {address.bits} bits")
+        if isinstance(address, Address):
+            check_address(address, self.context.unit.info)
+        return Memory(address)
+
+    def _finish(self, state: State) -> Location:
+        part = self._part(state)
+        if state.pieces:
+            if part is not None:
+                raise DwarfError("operations follow the last piece")
+            return Pieces(state.pieces)
+        if part is None:
+            raise DwarfError("the location expression leaves nothing")
+        return part
+
+    def _finish_value(self, state: State) -> Location:
+        if state.pieces:
+            raise DwarfError("pieces where a value is wanted")
+        if isinstance(state.described, Value):
+            return state.described
+        if isinstance(state.described, EntryValue):
+            return Value(Entry(state.described.inner, state.described.inner.bits))
+        if state.described is not None or not state.stack:
+            raise Unreadable("not-a-value", "the expression describes a location where a value is wanted")
+        return Value(_pop(state)[0].expr)
 
 
 def value_location(expr: Expr) -> Location:
@@ -432,44 +545,27 @@ def _push(state: State, expr: Expr, kind: BaseEncoding | None = None) -> State:
 def _pop(state: State) -> tuple[Typed, State]:
     if not state.stack:
         raise DwarfError("the location expression takes from an empty stack")
-    return state.stack[-1], replace(state, stack=state.stack[:-1])
+    top = state.stack[-1]
+    return replace(top, expr=pointer_value(top.expr)), replace(state, stack=state.stack[:-1])
 
 
-def _finish_part(state: State) -> Location | None:
-    """The location described since the last piece; None where nothing was (an absent piece)."""
-    if state.described is not None:
-        return state.described
-    return Memory(state.stack[-1].expr) if state.stack else None
+def _expressions(location: Location) -> list[Expr]:
+    """The trees in a location (that of an implicit pointer's target was measured when it was made)."""
+    if isinstance(location, Memory):
+        return [location.address]
+    if isinstance(location, (Value, EntryValue)):
+        return [location.expr if isinstance(location, Value) else location.inner]
+    if isinstance(location, Pieces):
+        return [expr for piece in location.pieces for expr in _expressions(piece.location)]
+    return []
 
 
-def _add_piece(state: State, bit_size: int, bit_offset: int) -> State:
-    part = _finish_part(state) or absent("optimized-out", "this part of it is optimized out here")
-    return State(pieces=(*state.pieces, Piece(part, bit_size, bit_offset)))
+def _not_on_entry() -> Expr:
+    raise Unreadable("entry-frame", "it depends on what the frame was on entry to the function")
 
 
-def _finish(state: State, bits: int) -> Location:
-    part = _finish_part(state)
-    if state.pieces:
-        if part is not None:
-            raise DwarfError("operations follow the last piece")
-        return Pieces(state.pieces)
-    if part is None:
-        raise DwarfError("the location expression leaves nothing")
-    if isinstance(part, Memory) and part.address.bits != bits:
-        raise DwarfError(f"address of {part.address.bits} bits")
-    return part
-
-
-def _finish_value(state: State, bits: int) -> Location:
-    if state.pieces:
-        raise DwarfError("pieces where a value is wanted")
-    if isinstance(state.described, Value):
-        return state.described
-    if isinstance(state.described, EntryValue):
-        return Value(Entry(state.described.inner, state.described.inner.bits))
-    if state.described is not None or not state.stack:
-        raise Unreadable("not-a-value", "the expression describes a location where a value is wanted")
-    return Value(state.stack[-1].expr)
+def _no_variable_on_entry(_: int) -> Location:
+    return absent("entry-frame", "it depends on what a variable was on entry to the function")
 
 
 _INTEGRAL = {
@@ -508,6 +604,8 @@ _HANDLERS: dict[int, Callable[[_Machine, Operation, State], State]] = {
     c.DW_OP_const_type: _Machine._const_type, c.DW_OP_GNU_const_type: _Machine._const_type,
     c.DW_OP_regval_type: _Machine._regval_type, c.DW_OP_GNU_regval_type: _Machine._regval_type,
     c.DW_OP_convert: _Machine._convert, c.DW_OP_GNU_convert: _Machine._convert, c.DW_OP_reinterpret: _Machine._reinterpret,
+    c.DW_OP_GNU_reinterpret: _Machine._reinterpret, c.DW_OP_GNU_uninit: _Machine._uninit,
+    c.DW_OP_call2: _Machine._call, c.DW_OP_call4: _Machine._call, c.DW_OP_call_ref: _Machine._call,
     c.DW_OP_entry_value: _Machine._entry_value, c.DW_OP_GNU_entry_value: _Machine._entry_value,
     c.DW_OP_GNU_parameter_ref: _Machine._parameter_ref, c.DW_OP_GNU_variable_value: _Machine._variable_value,
     c.DW_OP_implicit_pointer: _Machine._implicit_pointer, c.DW_OP_GNU_implicit_pointer: _Machine._implicit_pointer,

@@ -134,6 +134,13 @@ class DebugInfo:
     # -- addresses ------------------------------------------------------------------------------------------------
 
     @cached_property
+    def init_range(self) -> tuple[int, int] | None:
+        """Link-time addresses of what the kernel frees after boot (include/asm-generic/sections.h); None where no
+        symbols say so."""
+        bounds = [self.elf.symbols_named(name) for name in ("__init_begin", "__init_end")]
+        return (bounds[0][0].value, bounds[1][0].value) if all(bounds) else None
+
+    @cached_property
     def _by_address(self) -> tuple[list[int], list[tuple[int, int]]]:
         """Starts of address ranges, ascending, and (end, unit offset) of each."""
         rows = address_ranges(self)

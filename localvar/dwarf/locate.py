@@ -9,10 +9,12 @@ from functools import cached_property
 
 from localvar.arch import Architecture
 from localvar.dwarf import constants as c
+from localvar.dwarf.addresses import link_address, pointer_value
 from localvar.dwarf.cfi import CallFrames, RegisterOffset
 from localvar.dwarf.describe import describe
-from localvar.dwarf.errors import DwarfError
-from localvar.dwarf.expression import Context, Unreadable, evaluate, evaluate_value
+from localvar.dwarf.errors import DwarfError, Unreadable
+from localvar.dwarf.expression import Context, evaluate, evaluate_value
+from localvar.dwarf.forms import ADDRESSES, CONSTANTS, STRINGS
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.loclists import expressions_at
 from localvar.dwarf.names import dies_named, references_to
@@ -21,7 +23,7 @@ from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
 from localvar.model import fold
 from localvar.model.ctype import Array, BaseType, CType, Encoding, Record, size_of, strip
-from localvar.model.expr import Address, Entry, Expr, PerCpu, Reg, contains
+from localvar.model.expr import Address, Entry, Expr, Parameter, PerCpu, Reg, contains
 from localvar.model.location import (
     Absent,
     Constant,
@@ -38,6 +40,9 @@ from localvar.model.location import (
 from localvar.model.plan import Variable, VariableKind
 from localvar.model.site import ScopeRef, Site
 
+POINTER_LIMIT = 16
+"""Variables that are looked up for the location of one: implicit pointers to implicit pointers."""
+
 
 class Locator:
     """Finds variables in one file's debug info.  All answers are for one pc: that of the site asked about."""
@@ -45,6 +50,7 @@ class Locator:
     def __init__(self, info: DebugInfo, arch: Architecture) -> None:
         self.info = info
         self.arch = arch
+        self._pending: set[int] = set()
 
     @cached_property
     def frames(self) -> CallFrames:
@@ -186,28 +192,59 @@ class Locator:
 
     def location(self, die: Die, chain: Chain, pc: int) -> tuple[Location, str]:
         """Where a variable is at pc, and that in words.  Damage is Absent with the reason, never an exception."""
+        if die.key in self._pending or len(self._pending) > POINTER_LIMIT:
+            return absent("too-complex", "its location refers to itself"), "circular"
+        self._pending.add(die.key)
         try:
             return self._location(die, chain, pc)
         except DwarfError as problem:
             return absent("damaged", f"damaged debug info: {problem}"), "damaged"
+        finally:
+            self._pending.discard(die.key)
 
     def _location(self, die: Die, chain: Chain, pc: int) -> tuple[Location, str]:
-        holder = attribute_of(die, c.DW_AT_const_value)
-        if holder is not None:
-            return _constant(holder, type_of(_typed(die))), "DW_AT_const_value"
-        if c.DW_AT_location not in die:
+        holder = _holder(die)
+        if holder is None:
             return self._without_location(die)
-        expressions = expressions_at(die, c.DW_AT_location, pc)
+        if c.DW_AT_location not in holder:
+            return self._constant(holder, type_of(_typed(die))), "DW_AT_const_value"
+        expressions = expressions_at(holder, c.DW_AT_location, pc)
         if not expressions:
             return absent("no-range", "it has no value at this address (not yet assigned, or no longer needed)"), "no range"
-        context = self._context(die, chain, pc)
-        candidates = [(evaluate(data, context), self._words(data, die)) for data in expressions]
+        context = self._context(holder, chain, pc)
+        candidates = [(evaluate(data, context), self._words(data, holder)) for data in expressions]
         return min(candidates, key=lambda candidate: _rank(candidate[0]))
 
     def _without_location(self, die: Die) -> tuple[Location, str]:
-        if die.flag(c.DW_AT_declaration) or die.flag(c.DW_AT_external):
+        first = origin(die)
+        if any(one.flag(attribute) for one in (die, first) for attribute in (c.DW_AT_declaration, c.DW_AT_external)):
             return absent("declaration", "it is only declared here; GET_STATIC_VAR reads variables of other files"), "declaration"
         return absent("optimized-out", "the compiler kept no location for it (optimized out)"), "no location"
+
+    def _constant(self, holder: Die, ctype: CType) -> Location:
+        """DW_AT_const_value (section 4.1, item 10): a block or string holds the bytes; gcc and clang write negative
+        numbers as sdata, others zero-extend; gcc writes addresses too (dwarf2out.cc, add_const_value_attribute)."""
+        size = size_of(ctype)
+        form, value = holder.attributes[c.DW_AT_const_value]
+        if form in ADDRESSES:
+            try:
+                address = link_address(holder.address(c.DW_AT_const_value) or 0, self.info, self.arch)
+            except Unreadable as problem:
+                return Absent(problem.reason)
+            return Value(pointer_value(address))
+        block = holder.block(c.DW_AT_const_value)
+        if form in STRINGS:
+            block = (holder.string(c.DW_AT_const_value) or "").encode("utf-8", "surrogateescape") + b"\0"
+            block = block if size is None else block[:size].ljust(size, b"\0")
+        if block is None and isinstance(value, bytes):
+            block = value
+        if block is None:
+            if size is None or size > 16 or form not in CONSTANTS or not isinstance(value, int):
+                return absent("damaged", f"a constant of form {form:#x} for a type of {size} bytes")
+            block = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+        if size is not None and len(block) != size:
+            return absent("damaged", f"a constant of {len(block)} bytes for a type of {size}")
+        return Constant(block)
 
     def _words(self, data: bytes, die: Die) -> str:
         address_size, offset_size, _ = die.unit.sizes
@@ -233,7 +270,7 @@ class Locator:
         expressions = expressions_at(function, c.DW_AT_frame_base, pc)
         if not expressions:
             raise Unreadable("no-frame-base", "debug info gives its function no frame base at this address")
-        location = evaluate(expressions[0], self._context(function, chain, pc))
+        location = evaluate(expressions[0], replace(self._context(function, chain, pc), frame_base=_no_frame_base))
         if isinstance(location, Register):
             return Reg(location.number, self.arch.address_bits)
         if isinstance(location, Memory):
@@ -307,9 +344,29 @@ def _rank(location: Location) -> int:
     """Of several locations that hold at once (section 2.6.2), the one that takes least to read."""
     if isinstance(location, Absent):
         return 9
-    if isinstance(location, EntryValue) or (isinstance(location, Value) and contains(location.expr, Entry)):
-        return 5
-    return {Register: 0, Constant: 1, Memory: 2, Value: 3}.get(type(location), 4)
+    expr = location.expr if isinstance(location, Value) else location.address if isinstance(location, Memory) else None
+    if expr is not None and contains(expr, Parameter):
+        return 8
+    if isinstance(location, EntryValue) or (expr is not None and contains(expr, Entry)):
+        return 6
+    return {Register: 0, Constant: 1, Memory: 2, Value: 3, Pieces: 4}.get(type(location), 5)
+
+
+def _holder(die: Die) -> Die | None:
+    """The DIE that says where a variable is or what its value is: itself, or the abstract instance for what is the same
+    in all concrete ones (section 3.3.8.2: constants, static variables)."""
+    for _ in range(16):
+        if c.DW_AT_location in die or c.DW_AT_const_value in die:
+            return die
+        following = die.reference(c.DW_AT_abstract_origin) or die.reference(c.DW_AT_specification)
+        if following is None:
+            return None
+        die = following
+    return None
+
+
+def _no_frame_base() -> Expr:
+    raise Unreadable("no-frame-base", "the frame base of its function refers to itself")
 
 
 def _kind(die: Die, location: Location) -> VariableKind:
@@ -333,21 +390,3 @@ def _left_out(scope: Die, concrete: list[Die]) -> Iterator[Die]:
     for die in abstract.children():
         if die.tag in VARIABLE_TAGS and die.key not in mentioned:
             yield die
-
-
-def _constant(holder: Die, ctype: CType) -> Location:
-    """DW_AT_const_value (section 4.1, item 10): a block holds the bytes; gcc and clang write negative numbers as
-    sdata, others zero-extend."""
-    size = size_of(ctype)
-    block = holder.block(c.DW_AT_const_value)
-    if block is None:
-        _, value = holder.attributes[c.DW_AT_const_value]
-        if isinstance(value, bytes):
-            block = value
-        elif size is None or size > 16:
-            return absent("damaged", "a constant value for a type without a size")
-        else:
-            block = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
-    if size is not None and len(block) != size:
-        return absent("damaged", f"a constant of {len(block)} bytes for a type of {size}")
-    return Constant(block)

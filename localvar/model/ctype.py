@@ -198,6 +198,12 @@ def is_signed(ctype: CType) -> bool:
     return isinstance(ctype, Enumeration) and ctype.signed
 
 
+def is_floating(ctype: CType) -> bool:
+    """Whether the bits of a base type are no integer's: floating point, complex, decimal."""
+    ctype = strip(ctype)
+    return isinstance(ctype, BaseType) and ctype.encoding in (Encoding.FLOAT, Encoding.OTHER)
+
+
 def is_scalar(ctype: CType) -> bool:
     """Whether C converts the type with a cast: arithmetic, enum, pointer."""
     return isinstance(strip(ctype), (BaseType, Pointer, Enumeration))
