@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ KERNEL = """\
 #define NULL ((void *)0)
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+#define WARN_ON_ONCE(x) ({ int _w = !!(x); _w; })
 #define READ_ONCE(x) (*(const volatile typeof(x) *)&(x))
 #define __stringify_1(x...) #x
 #define TEXT_ONLY(x) #x
@@ -63,9 +64,7 @@ class Scanned:
 
     @property
     def messages(self) -> list[str]:
-        """`line:column: slug: message` of each diagnostic; the file's name in front where it is not the main
-        file.
-        """
+        """`line:column: slug: message` of each diagnostic; the file's name in front where it is not the main file."""
         return [f"{self.where(d.span)}{d.slug}: {d.message}" for d in self.log.diagnostics]
 
     def where(self, span: Span | None) -> str:
@@ -105,6 +104,36 @@ def scanned(folder: Path, text: str | bytes, *, headers: dict[str, str] | None =
     return Scanned(source, log, unit, data)
 
 
+def rewritten(result: Scanned, accessor: Callable[[MacroUse, str], str]) -> str:
+    """The main file as a later stage rewrites it: copies defined behind localvar.h's line, uses and names replaced.
+
+    accessor: the text for a use, given the text of its last argument with the uses in it replaced.
+    """
+    source = result.source
+
+    def spliced(text: bytes, base: int, start: int, end: int, copy: str | None) -> str:
+        uses = [use for use in source.uses if use.copy == copy and use.span.file == source.path]
+        names = {c.span: c.name for c in source.copies if c.parent == copy}
+        spans = [use.span for use in uses] + list(names)
+        parts, at = [], start
+        for span in sorted(spans, key=lambda s: (s.start, -s.end)):
+            if at <= span.start and span.end <= end:
+                parts.append(text[at - base:span.start - base].decode("latin-1"))
+                use = next((use for use in uses if use.span == span), None)
+                last = use.arguments[-1].span if use is not None and use.arguments else span
+                inside = use is not None and span.start < last.start
+                nested = spliced(text, base, last.start, last.end, copy) if inside else ""
+                parts.append(names[span] if use is None else accessor(use, nested))
+                at = span.end
+        return "".join(parts) + text[at - base:end - base].decode("latin-1")
+
+    defined = "".join(f"#define {c.name}{spliced(c.text, c.definition.start, c.definition.start, c.definition.end, c.name)}\n"
+                      for c in source.copies)
+    whole = len(result.text)
+    before = spliced(result.text, 0, 0, source.include_at, None)
+    return before + defined + spliced(result.text, 0, source.include_at, whole, None)
+
+
 def handler(body: str) -> str:
     """A handler with this body, alone in its file."""
     return f"{HANDLER}\n{{\n{body}\n}}\n"
@@ -118,9 +147,7 @@ def kernels() -> tuple[str, ...]:
 
 
 def kernel_flags(release: str, module: str) -> tuple[list[str], str]:
-    """The flags that Kbuild passes to gcc for a file of a module on this kernel, and gcc's working
-    directory.
-    """
+    """The flags that Kbuild passes to gcc for a file of a module on this kernel, and gcc's working directory."""
     build = Path("/lib/modules", release, "build").resolve()
     common = next((p for p in _sources(build)), build)
     include = shlex.split(f"""

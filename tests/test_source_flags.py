@@ -19,9 +19,11 @@ def kept(*flags: str) -> list[str]:
 @pytest.mark.parametrize(("flags", "wanted"), [
     (["-I./include", "-I", "../common", "-isystem", "/usr/inc"],
      ["-I/build/include", "-I/common", "-isystem/usr/inc"]),
-    (["-DA", "-D", "B=1", "-UC", '-DKBUILD_MODNAME="oom"'], ["-DA", "-DB=1", "-UC", '-DKBUILD_MODNAME="oom"']),
+    (["-DA", "-D", "B=1", "-UC", '-DKBUILD_MODNAME="oom"'],
+     ["-DA", "-DB=1", "-UC", '-DKBUILD_MODNAME="oom"']),
     (["-include", "linux/kconfig.h"], ["-include", "linux/kconfig.h"]),
-    (["-nostdinc", "-std=gnu11", "-m64", "-fshort-wchar", "-O2"], ["-nostdinc", "-std=gnu11", "-m64", "-fshort-wchar", "-O2"]),
+    (["-nostdinc", "-std=gnu11", "-m64", "-fshort-wchar", "-O2"],
+     ["-nostdinc", "-std=gnu11", "-m64", "-fshort-wchar", "-O2"]),
     (["-Wall", "-Werror=designated-init", "-Wp,-MMD,x.d", "-fconserve-stack", "-mrecord-mcount", "-pg", "-g",
       "-fmacro-prefix-map=a=b", "-falign-jumps=1", "-mindirect-branch=thunk-extern", "-fplugin=./x.so"], []),
     (["-c", "-o", "oom.o", "oom.c", "--param", "allow-store-data-races=0", "-MF", "x.d", "-x", "c"], []),
@@ -34,7 +36,8 @@ def test_options(flags: list[str], wanted: list[str]) -> None:
 def test_included_file_is_taken_from_the_working_directory_where_it_is_there(tmp_path: Path) -> None:
     (tmp_path / "first.h").touch()
     flags = clang_flags(["-include", "./first.h", "-include", "second.h"], str(tmp_path))
-    assert flags[flags.index("-include"):][:4] == ["-include", str(tmp_path / "first.h"), "-include", "second.h"]
+    assert flags[flags.index("-include"):][:4] == ["-include", str(tmp_path / "first.h"), "-include",
+                                                   "second.h"]
 
 
 @pytest.mark.parametrize(("flags", "triple"), [
@@ -44,7 +47,8 @@ def test_included_file_is_taken_from_the_working_directory_where_it_is_there(tmp
 ])
 def test_target_is_that_of_the_kernels_headers(flags: list[str], triple: str) -> None:
     assert triple in clang_flags(flags, "/build")
-    assert f"{triple}-other" in clang_flags(flags, "/build", target=f"{triple.removeprefix('--target=')}-other")
+    assert f"{triple}-other" in clang_flags(flags, "/build",
+                                            target=f"{triple.removeprefix('--target=')}-other")
 
 
 def test_include_directories_are_listed_in_order() -> None:
@@ -56,7 +60,8 @@ def test_include_directories_are_listed_in_order() -> None:
     ("#define CONFIG_CC_IS_CLANG 1\n#define CONFIG_GCC_VERSION 0\n", "clang"),
     (None, "gcc_12_2_0"),
 ])
-def test_branches_are_those_of_the_kernels_compiler(tmp_path: Path, configuration: str | None, branch: str) -> None:
+def test_branches_are_those_of_the_kernels_compiler(tmp_path: Path, configuration: str | None,
+                                                    branch: str) -> None:
     generated = tmp_path / "build" / "generated"
     generated.mkdir(parents=True)
     if configuration is not None:

@@ -46,7 +46,8 @@ static struct ops first = { .f = helper }, *second = &first;
     "#if 0\nreturn helper(regs);\n#endif\n\treturn 0;",
 ])
 def test_members_strings_and_comments_are_no_calls(tmp_path: Path, other: str) -> None:
-    assert calls(tmp_path, "struct named { int helper; };\n" + HELPER + handler(f"\t{other}"))["h"] == frozenset()
+    assert calls(tmp_path, "struct named { int helper; };\n" + HELPER
+                 + handler(f"\t{other}"))["h"] == frozenset()
 
 
 def test_recursion_and_functions_of_headers(tmp_path: Path) -> None:
@@ -64,7 +65,8 @@ int odd(struct pt_regs *regs, int n) { return n ? even(regs, n - 1) : odd(regs, 
 def test_functions_of_headers_without_uses_are_known_too(tmp_path: Path) -> None:
     text = '#include "own.h"\n' + handler("\treturn outer(regs);")
     own = "static inline int outer(struct pt_regs *regs) { return leaf(); }\n"
-    assert calls(tmp_path, text, own='#include "sub/leaf.h"\n' + own, **{"sub/leaf": "static inline int leaf(void)\n{ return 0; }\n"}) \
+    assert calls(tmp_path, text, own='#include "sub/leaf.h"\n' + own,
+                 **{"sub/leaf": "static inline int leaf(void)\n{ return 0; }\n"}) \
         == {"h": {"outer"}, "outer": {"leaf"}, "leaf": frozenset()}
 
 
@@ -89,8 +91,10 @@ int after(void) { return 0; }
 
 def test_uses_of_a_header_are_found_and_its_directives_named(tmp_path: Path) -> None:
     inner = "static inline int inner(struct pt_regs *r) { return GET_LOCAL_VAR(x); }\n"
-    result = scanned(tmp_path, '#include "outer.h"\n#include "plain.h"\n' + handler("\treturn inner(regs);"), headers={
-        "outer.h": "#pragma once\n#\tinclude \"dir/inner.h\" /* why */\n", "dir/inner.h": inner, "plain.h": "int plain;\n"})
+    result = scanned(tmp_path, '#include "outer.h"\n#include "plain.h"\n' + handler("\treturn inner(regs);"),
+                     headers={
+        "outer.h": "#pragma once\n#\tinclude \"dir/inner.h\" /* why */\n", "dir/inner.h": inner,
+        "plain.h": "int plain;\n"})
     assert not result.messages
     [use] = result.source.uses
     assert (use.function, use.regs, result.written(use.span)) == ("inner", "r", "GET_LOCAL_VAR(x)")
@@ -105,14 +109,16 @@ def test_header_included_from_elsewhere_is_the_modules_where_it_uses_macros(tmp_
     (elsewhere / "other.h").write_text("static inline int other(void) { return 0; }\n")
     result = scanned(tmp_path, "#include <vm.h>\n#include <other.h>\n", flags=["-I../tapsets"])
     assert not result.messages
-    assert [(alias.name, alias.span.file) for alias in result.source.aliases] == [("vm.oom", str(elsewhere / "vm.h"))]
+    assert [(alias.name, alias.span.file)
+            for alias in result.source.aliases] == [("vm.oom", str(elsewhere / "vm.h"))]
     assert not result.source.functions
 
 
 def test_include_at_is_behind_the_line_that_includes_localvar_h(tmp_path: Path) -> None:
     result = scanned(tmp_path, "int x;\n", head="#include <kernel.h>\n#include <localvar.h> /* first */\n\n")
     assert result.text[:result.source.include_at].endswith(b"/* first */\n")
-    result = scanned(tmp_path, "int x;\n", head='#include "own.h"\n', headers={"own.h": "#include <localvar.h>\n"})
+    result = scanned(tmp_path, "int x;\n", head='#include "own.h"\n',
+                     headers={"own.h": "#include <localvar.h>\n"})
     assert result.source.include_at == 0
 
 
@@ -123,3 +129,14 @@ def test_dependencies_are_all_files_that_were_read_the_main_file_first(tmp_path:
     assert {"own.h", "kernel.h", "localvar.h", "scan.h"} <= set(names)
     assert all(Path(name).is_absolute() and Path(name).exists() for name in result.source.dependencies)
     assert len(names) == len(set(result.source.dependencies))
+
+
+def test_includes_behind_declarations_are_dependencies_and_headers_too(tmp_path: Path) -> None:
+    result = scanned(tmp_path, "int first;\n#include \"one.h\"\nint last;\n", headers={
+        "one.h": "#include \"two.h\"\n",
+        "two.h": "static int f(struct pt_regs *r) { return GET_LOCAL_VAR(x); }\n"})
+    assert not result.messages
+    assert {"oom.c", "one.h", "two.h", "kernel.h", "localvar.h"} <= {Path(d).name
+                                                                     for d in result.source.dependencies}
+    assert [(Path(h.path).name, [result.written(s) for s in h.included]) for h in result.source.headers] == [
+        ("two.h", ['#include "two.h"']), ("one.h", ['#include "one.h"'])]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """guarded_by: a use is guarded only where LOCAL_VAR_AVAILABLE() holds whenever it is evaluated.
 
-In the cases A(x) stands for LOCAL_VAR_AVAILABLE(x) and V(n) for a use of the variable x, numbered; the cases say which
-of them are guarded.
+In the cases A(x) stands for LOCAL_VAR_AVAILABLE(x) and V(n) for a use of the variable x, numbered; the cases
+say which of them are guarded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from tests.source_program import HANDLER, scanned
 def guarded(tmp_path: Path, body: str, before: str = "") -> set[int]:
     """The numbers of the uses V(n) that are guarded by x."""
     text = re.sub(r"\bA\(", "LOCAL_VAR_AVAILABLE(", re.sub(r"\bV\((\d+)\)", r"GET_LOCAL_VAR_OR(x, \1)", body))
-    result = scanned(tmp_path, f"{before}\nvoid f();\n{HANDLER}\n{{\n\tint i = 0;\n\t{text}\n\treturn i;\n}}\n")
+    result = scanned(tmp_path,
+                     f"{before}\nvoid f();\n{HANDLER}\n{{\n\tint i = 0;\n\t{text}\n\treturn i;\n}}\n")
     assert not result.messages
     uses = [use for use in result.source.uses if use.macro is Macro.GET_LOCAL_VAR_OR]
     assert len(uses) == body.count("V(") + before.count("_OR(x, ")
@@ -42,6 +43,7 @@ def guarded(tmp_path: Path, body: str, before: str = "") -> set[int]:
     ("if (!!A(x)) i = V(1);", {1}),
     ("if (((A(x)))) i = V(1);", {1}),
     ("if (likely(A(x))) i = V(1); if (unlikely(!A(x))) i = V(2); else i = V(3);", {1, 3}),
+    ("if (WARN_ON_ONCE(!A(x))) return 0; i = V(1);", {1}),
     ("if (A(x) == 0) i = V(1);", set()),
     ("if (A(x) + 1) i = V(1);", set()),
     ("if (A(x) & i) i = V(1);", set()),
@@ -137,5 +139,6 @@ def test_use_that_a_macro_repeats_is_guarded_only_where_all_its_copies_are(tmp_p
 
 
 def test_paths_are_compared_without_blanks(tmp_path: Path) -> None:
-    result = scanned(tmp_path, f"{HANDLER} {{ return LOCAL_VAR_AVAILABLE( sc . nr ) ? GET_LOCAL_VAR(sc.nr) : 0; }}")
+    result = scanned(tmp_path,
+                     f"{HANDLER} {{ return LOCAL_VAR_AVAILABLE( sc . nr ) ? GET_LOCAL_VAR(sc.nr) : 0; }}")
     assert result.source.uses[1].guarded_by == {"sc.nr"}

@@ -20,19 +20,22 @@ def unit(folder: Path, text: str) -> Unit:
 
 
 def test_complete_types_are_those_whose_size_is_known_at_the_end(tmp_path: Path) -> None:
-    parsed = unit(tmp_path, '#include "kernel.h"\nstruct later;\nenum e { A };\ntypedef struct later later_t;\n')
+    parsed = unit(tmp_path,
+                  '#include "kernel.h"\nstruct later;\nenum e { A };\ntypedef struct later later_t;\n')
     types = ["struct task_struct", "struct later", "struct never", "enum e", "pre_t", "later_t", "never_t"]
     assert parsed.complete(types) == {"struct task_struct", "enum e", "pre_t"}
 
 
 def test_declared_names_are_types_objects_and_functions(tmp_path: Path) -> None:
     parsed = unit(tmp_path, '#include "kernel.h"\nextern int object;\n')
-    assert parsed.declared(["pre_t", "print", "object", "never", "task_struct"]) == {"pre_t", "print", "object"}
+    assert parsed.declared(["pre_t", "print", "object", "never", "task_struct"]) == {"pre_t", "print",
+                                                                                     "object"}
 
 
 def test_lines_are_accepted_one_by_one_and_see_those_before(tmp_path: Path) -> None:
     parsed = unit(tmp_path, '#include "kernel.h"')
-    assert parsed.accepts(["struct a { int b; };", "struct a c = missing;", "int d = sizeof(struct a);", "int d[2;"]) \
+    assert parsed.accepts(["struct a { int b; };", "struct a c = missing;", "int d = sizeof(struct a);",
+                           "int d[2;"]) \
         == (True, False, True, False)
 
 
@@ -48,7 +51,8 @@ def test_check_gives_the_errors_of_another_text_and_comes_back(tmp_path: Path) -
 
 
 def test_text_need_not_be_utf8_nor_the_file_exist(tmp_path: Path) -> None:
-    parsed = open_unit(str(tmp_path / "x.c"), b'char s[] = "\xff\x00"; /* \xfe */ int \xfc = 1;\n', [], directory="/")
+    parsed = open_unit(str(tmp_path / "x.c"), b'char s[] = "\xff\x00"; /* \xfe */ int \xfc = 1;\n', [],
+                       directory="/")
     assert all(m.place is not None and m.place.path.endswith("x.c") for m in parsed.messages())
 
 
@@ -58,7 +62,8 @@ def test_kernel_header_that_stands_alone_and_what_it_completes(tmp_path: Path, r
     flags, build = kernel_flags(release, "oom")
     parsed = open_unit(str(tmp_path / "oom.c"), b"#include <linux/sched.h>\n", flags, directory=build)
     assert not parsed.messages()
-    assert parsed.complete(["struct task_struct", "struct rq", "struct sched_entity", "pid_t", "struct scan_control"]) \
+    assert parsed.complete(["struct task_struct", "struct rq", "struct sched_entity", "pid_t",
+                            "struct scan_control"]) \
         == {"struct task_struct", "struct sched_entity", "pid_t"}
     assert parsed.declared(["schedule", "wake_up_process", "shrink_node"]) == {"schedule", "wake_up_process"}
 

@@ -84,7 +84,8 @@ def test_coordinate_may_come_from_macros_as_they_are_defined_there(tmp_path: Pat
     ('static void f(void) { PROBE_LOCATION("a"); }', "not-in-kprobe", "PROBE_LOCATION"),
     ('static struct kprobe kp = { PROBE_LOCATION() };', "wrong-arguments", "PROBE_LOCATION"),
     ('static struct kprobe kp = { PROBE_LOCATION(3) };', "not-a-string", "3)"),
-    ('static struct kprobe kp = { PROBE_LOCATION("a"), .pre_handler = 1 ? pre : pre };', "unclear-handler", "1 ?"),
+    ('static struct kprobe kp = { PROBE_LOCATION("a"), .pre_handler = 1 ? pre : pre };', "unclear-handler",
+     "1 ?"),
 ])
 def test_wrong_declaration_is_an_error_at_what_is_wrong(
         tmp_path: Path, declaration: str, slug: str, where: str) -> None:
@@ -181,7 +182,8 @@ PROBE(h, vfs_read);
 """)
     assert not result.messages
     assert coordinates(result) == [['kernel.function("a")'], ['kernel.function("b")'], ["vfs_read.call"]]
-    assert [bound(p) for p in result.source.probes] == [[(Role.PRE, "pre")], [(Role.PRE, "pre")], [(Role.PROBE, "h")]]
+    assert [bound(p) for p in result.source.probes] == [[(Role.PRE, "pre")], [(Role.PRE, "pre")],
+                                                        [(Role.PROBE, "h")]]
     assert [p.copy for p in result.source.probes] == ["localvar_KP_0", "localvar_KP_1", "localvar_PROBE_2"]
     assert [c.name for c in result.source.copies] == ["localvar_KP_0", "localvar_KP_1", "localvar_PROBE_2"]
 

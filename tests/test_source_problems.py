@@ -20,7 +20,8 @@ from tests.source_program import HANDLER, handler, scanned
     ("missing_t x; return 0;", "5:2: compiler: use of undeclared identifier 'missing_t'"),
     ("goto missing;", "5:7: compiler: use of undeclared label 'missing'"),
     ("return MISSING(GET_LOCAL_VAR(x));", "5:9: compiler: call to undeclared function 'MISSING'"),
-    ("struct task_struct t; return t.missing;", "5:33: compiler: no member named 'missing' in 'struct task_struct'"),
+    ("struct task_struct t; return t.missing;",
+     "5:33: compiler: no member named 'missing' in 'struct task_struct'"),
     ("pr_info(\"%d\", missing);", "5:16: compiler: use of undeclared identifier 'missing'"),
     ("return TWICE(missing);", "5:15: compiler: use of undeclared identifier 'missing'"),
     ("return GET_LOCAL_VAR_OR(x, missing);", "5:29: compiler: use of undeclared identifier 'missing'"),
@@ -74,7 +75,8 @@ def test_mistake_in_a_header_of_the_module_is_reported_there(tmp_path: Path) -> 
 
 
 def test_findings_come_in_the_order_of_the_text(tmp_path: Path) -> None:
-    result = scanned(tmp_path, handler("\tint a = missing1;\n\tint b = GET_LOCAL_VAR(1);\n\tint c = missing2;"))
+    result = scanned(tmp_path,
+                     handler("\tint a = missing1;\n\tint b = GET_LOCAL_VAR(1);\n\tint c = missing2;"))
     assert [d.span.line for d in result.log.diagnostics if d.span] == [5, 6, 7]
 
 
@@ -85,7 +87,8 @@ def test_syntax_error_brings_no_findings_that_may_be_its_consequences(tmp_path: 
 
 
 def test_macros_without_localvar_h_are_one_error_that_says_so(tmp_path: Path) -> None:
-    result = scanned(tmp_path, handler("\treturn GET_LOCAL_VAR(x) + LOCAL_VAR_AVAILABLE(y);") + 'LOCALVAR_PROBE(h, "a");\n',
+    result = scanned(tmp_path, handler("\treturn GET_LOCAL_VAR(x) + LOCAL_VAR_AVAILABLE(y);")
+                     + 'LOCALVAR_PROBE(h, "a");\n',
                      head="#include <kernel.h>\n")
     assert result.messages == ["4:9: no-localvar-h: GET_LOCAL_VAR is used, but localvar.h is not included"]
     assert result.log.diagnostics[0].fix == "#include <localvar.h>"

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from localvar.diagnostics import Log
 from localvar.model.source import Macro, ProbeKind, Role
 from localvar.source.scan import scan
-from tests.source_program import handler, kernel_flags, kernels, scanned
+from tests.source_program import handler, kernel_flags, kernels, rewritten, scanned
 
 OOM = """\
 #include <linux/module.h>
@@ -87,7 +88,8 @@ def test_handlers_behind_real_headers_scan_without_a_complaint(tmp_path: Path, r
     written = [OOM[use.span.start:use.span.end] for use in source.uses]
     assert written == [w for w in written if w.split("(")[0] in Macro.__members__]
     assert len(written) == sum(OOM.count(f"{macro.value}(") for macro in (
-        Macro.GET_LOCAL_VAR, Macro.LOCAL_VAR_AVAILABLE, Macro.LOCAL_VAR_ADDR, Macro.GET_RETURN_VALUE, Macro.GET_ENTRY_VAR))
+        Macro.GET_LOCAL_VAR, Macro.LOCAL_VAR_AVAILABLE, Macro.LOCAL_VAR_ADDR, Macro.GET_RETURN_VALUE,
+        Macro.GET_ENTRY_VAR))
     assert [use.arguments[0].text for use in source.uses if use.guarded_by] == ["pgdat", "x"]
     assert [(p.kind, [(h.role, h.function) for h in p.handlers]) for p in source.probes] == [
         (ProbeKind.PROBE, [(Role.PROBE, "dopgflt_outofmem_handler")]),
@@ -115,7 +117,8 @@ def test_mistake_behind_real_headers_is_one_error_where_it_stands(
     assert diagnostic.span.line == OOM[:OOM.index(old)].count("\n") + 1
 
 
-def test_paths_in_spans_are_those_of_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_in_spans_are_those_of_the_command_line(tmp_path: Path,
+                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "own.h").write_text("static inline int f(struct pt_regs *r) { return GET_LOCAL_VAR(x); }\n")
     (tmp_path / "sub" / "a.c").write_text('#include <localvar.h>\nstruct pt_regs;\n#include "own.h"\nint b = c;\n')
@@ -141,32 +144,37 @@ def test_rewritten_uses_and_copies_compile(tmp_path: Path) -> None:
 		f)->pid;"""))
     assert not result.messages
 
-    def rewritten(data: bytes, base: int, copy: str | None) -> bytes:
-        changes = [(use.span, f"got({use.regs})" if use.macro is Macro.GET_LOCAL_VAR else f"({use.arguments[1].text})")
-                   for use in result.source.uses if use.copy == copy]
-        changes += [(c.span, c.name) for c in result.source.copies if c.parent == copy]
-        inside = [(s, new) for s, new in changes if base <= s.start and s.end <= base + len(data)
-                  and not any(o.start <= s.start < s.end < o.end for o, _ in changes)]
-        for span, new in sorted(inside, reverse=True):
-            nested = [(s, n) for s, n in changes if span.start < s.start and s.end < span.end]
-            for s, n in nested:
-                new = new.replace(result.text[s.start:s.end].decode(), n)
-            data = data[:span.start - base] + new.encode() + data[span.end - base:]
-        return data
-
-    copies = b"".join(b"#define " + c.name.encode() + rewritten(c.text, c.definition.start, c.name) + b"\n"
-                      for c in result.source.copies)
-    text = rewritten(result.text, 0, None).replace(b"#include <localvar.h>\n", b"struct task_struct *got();\n" + copies)
-    (tmp_path / "rewritten.c").write_bytes(text)
-    done = subprocess.run(["gcc", "-fsyntax-only", "-Wall", "-Werror", "-Wno-unused", "-I", str(tmp_path / "kernel"),
+    text = rewritten(result, lambda use, last: f"got({use.regs})" if use.macro is Macro.GET_LOCAL_VAR else f"({last})")
+    text = text.replace("#include <localvar.h>\n", "struct task_struct *got();\n")
+    (tmp_path / "rewritten.c").write_text(text)
+    done = subprocess.run(["gcc", "-fsyntax-only", "-Wall", "-Werror", "-Wno-unused", "-I",
+                           str(tmp_path / "kernel"),
                            str(tmp_path / "rewritten.c")], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
 
 
-WORDS = ["GET_LOCAL_VAR", "LOCAL_VAR_AVAILABLE", "LOCALVAR_PROBE", "PROBE_LOCATION", "(", ")", "(x)", "{", "}", ",", ";", '"a"',
-         "\n#define A", "\n#define B(x)", "\n#if 0\n", "\n#endif\n", "A", "B", "x", "->", ".", "[", "]", "=", "if", "else",
-         "case", ":", "?", "&&", "!", "static struct kprobe k", "int f(struct pt_regs *regs)", ".pre_handler", "#", "##",
-         "return", "'", '"', "/*", "*/", "\\\n", "\n", "switch (1)", "for (;;)", "do", "while", "\n#undef A\n", "__VA_ARGS__"]
+def test_libclang_is_loaded_only_when_a_file_is_read() -> None:
+    code = "import sys, localvar.source.scan, localvar.source.parse; sys.exit('clang' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_missing_libclang_is_a_failure_of_the_environment(tmp_path: Path) -> None:
+    code = ("import sys; sys.modules['clang'] = None\n"
+            "from localvar.diagnostics import Failure\nfrom localvar.source.parse import Unit\n"
+            "try: Unit('/x.c', b'', [])\n"
+            "except Failure as failure: print(failure.status, failure.diagnostics[0].slug)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "2 no-libclang\n"
+
+
+WORDS = ["GET_LOCAL_VAR", "LOCAL_VAR_AVAILABLE", "LOCALVAR_PROBE", "PROBE_LOCATION", "(", ")", "(x)", "{",
+         "}", ",", ";", '"a"',
+         "\n#define A", "\n#define B(x)", "\n#if 0\n", "\n#endif\n", "A", "B", "x", "->", ".", "[", "]", "=",
+         "if", "else",
+         "case", ":", "?", "&&", "!", "static struct kprobe k", "int f(struct pt_regs *regs)", ".pre_handler",
+         "#", "##",
+         "return", "'", '"', "/*", "*/", "\\\n", "\n", "switch (1)", "for (;;)", "do", "while",
+         "\n#undef A\n", "__VA_ARGS__"]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

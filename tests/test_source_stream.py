@@ -5,36 +5,22 @@ the macros meant."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from localvar.diagnostics import Span
-from localvar.model.source import MacroCopy
-from tests.source_program import Scanned, handler, scanned
+from localvar.model.source import Macro
+from localvar.source.lexer import tokenize
+from tests.source_program import Scanned, handler, rewritten, scanned
 
 
 def expanded(result: Scanned) -> str:
-    """The file as a later stage would rewrite it, with `<function:path>` for each accessor."""
-
-    def rewritten(copy: str | None, region: Span) -> str:
-        text = result.text
-        changes = [(c.span, c.name) for c in result.source.copies if c.parent == copy]
-        changes += [(u.span, f"<{u.function}:{','.join(a.text for a in u.arguments)}>")
-                    for u in result.source.uses if u.copy == copy]
-        at, parts = region.start, []
-        for span, new in sorted(changes):
-            if region.start <= span.start and span.end <= region.end:
-                parts.append(text[at:span.start].decode() + new)
-                at = span.end
-        return "".join(parts) + text[at:region.end].decode()
-
-    def defined(copy: MacroCopy) -> str:
-        return f"#define {copy.name}{rewritten(copy.name, copy.definition)}"
-
-    start = result.text.index(b"static int h(")
-    body = rewritten(None, Span("", start, len(result.text), 1, 1))
-    return "\n".join([*(defined(c) for c in result.source.copies), body[body.index("{"):]])
+    """The file rewritten with `<function:arguments>` for each use."""
+    return rewritten(result, lambda use, _: f"<{use.function}:{','.join(a.text for a in use.arguments)}>")
 
 
 @pytest.mark.parametrize(("macros", "body", "wanted"), [
@@ -148,3 +134,45 @@ def test_function_made_by_a_macro_may_use_variables(tmp_path: Path) -> None:
     assert not result.messages
     assert [(u.arguments[0].text, u.function, u.regs) for u in result.source.uses] == [
         ("x", "one", "ctx"), ("y", "two", "r"), ("z", "three", "r")]
+
+
+def preprocessed(folder: Path, text: str) -> list[str]:
+    """The tokens that gcc -E makes of a text."""
+    (folder / "text.c").write_text(text)
+    done = subprocess.run(["gcc", "-E", "-P", "-nostdinc", "-I", str(folder / "kernel"), str(folder / "text.c")],
+                          capture_output=True, text=True, timeout=60, check=True)
+    return [token.text for token in tokenize(done.stdout)]
+
+
+OPERANDS = ["GET_LOCAL_VAR(x)", "GET_LOCAL_VAR(a)", "GET_LOCAL_VAR_OR(x, b)", "GET_LOCAL_VAR_OR(a, GET_LOCAL_VAR(b))",
+            "a", "b", "(a)", "V(a)", "PLAIN(a)", "TWICE(a)", "TWICE(M3(y))", "q", "M1(y, a)", "M1(b, M2)", "M2",
+            "M3(GET_LOCAL_VAR(y))", "M3 (b)", "print(\"x\", M3(a), b)", "max(M2, b)", "PLAIN(M2)"]
+STATEMENTS = ["M0(x)", "M1(y, 2)", "M1(x, M2)", "M2", "M3(x)", "M0(GET_LOCAL_VAR(t))", "V(t)", "TWICE(M2)", "max(M0(a), M2)",
+              "pr_info(\"%d\", M0(a), M3(GET_LOCAL_VAR_OR(b, M2)))", "M1(z, (1, M3(2)))", "M3 (\n x )", "PLAIN(M0(x))", "q"]
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> str:
+    """Macros that use one another (each those behind it) and statements that use them."""
+    def body(number: int) -> str:
+        behind = [o for o in OPERANDS if not any(f"M{n}" in o for n in range(number + 1))]
+        return " + ".join(draw(st.lists(st.sampled_from(behind), min_size=1, max_size=3)))
+
+    macros = [f"#define M{n}{parameters} {body(n)}" for n, parameters in enumerate(("(a)", "(a, b)", "", "(a)"))]
+    statements = "; ".join(draw(st.lists(st.sampled_from(STATEMENTS), min_size=1, max_size=4)))
+    return "\n".join(("int a, b, q, t, x, y, z;", *macros, "#define V GET_LOCAL_VAR", "#define PLAIN(x) (x)",
+                      handler(f"\t{statements};")))
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(programs())
+def test_rewritten_text_preprocesses_to_what_the_macros_meant(tmp_path: Path, program: str) -> None:
+    result = scanned(tmp_path, program)
+    if result.messages:
+        assert {d.slug for d in result.log.diagnostics} == {"not-a-path"}
+        return
+    macros = "#define GET_LOCAL_VAR(...) VALUE\n#define GET_LOCAL_VAR_OR(path, ...) OR(__VA_ARGS__)\n"
+    meant = preprocessed(tmp_path, result.text.decode().replace("#include <localvar.h>\n", macros))
+    got = rewritten(result, lambda use, last: "VALUE" if use.macro is Macro.GET_LOCAL_VAR else f"OR({last})")
+    assert preprocessed(tmp_path, got.replace("#include <localvar.h>\n", "")) == meant

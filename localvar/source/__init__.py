@@ -7,6 +7,9 @@
     stream      the tokens of the module's files, with macros that hold localvar's macros expanded
     macros      uses of localvar's macros in a stream
     functions   the functions of a stream, their pt_regs parameter, whom they call
+    inclusions  what the #include directives say
+    literals    where a character of a string literal is written
+    files       which of the files that were read belong to the module
     guards      which uses stand where LOCAL_VAR_AVAILABLE() holds
     probes      LOCALVAR_PROBE, PROBE_LOCATION, PROBE_ALIAS, LOCALVAR_BEGIN and kin
     problems    which of the compiler's complaints are the user's concern at this stage

@@ -21,8 +21,7 @@ _READS = re.compile(r"\b(?:" + "|".join(macro.value for macro in READS) + r")\b"
 
 
 class ModuleFiles:
-    """The files of one module: the main file, headers beside it, and headers elsewhere that use localvar's
-    macros.
+    """The files of one module: the main file, headers beside it, and headers elsewhere that use localvar's macros.
 
     Headers of the kernel and of localvar are none of them.  path: the main file as the user calls it.  Files
     are known by the compiler's name for them; `File.path` is the user's.
@@ -75,8 +74,7 @@ class ModuleFiles:
 
 
 def quoted_headers(path: str, data: bytes) -> Iterator[bytes]:
-    """The contents of the headers that a file includes with quotes from beside itself, and those that they
-    include.
+    """The contents of the headers that a file includes with quotes from beside itself, and those that they include.
 
     A quick look before anything is parsed: conditionals are not evaluated.
     """

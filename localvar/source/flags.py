@@ -68,9 +68,7 @@ def _relevant(flags: Sequence[str], directory: str) -> Iterator[str]:
 
 
 def _located(option: str, path: str, directory: str) -> str:
-    """path as seen from directory.  A file of -include that is not there is searched like any header: left
-    alone.
-    """
+    """path as seen from directory.  A file of -include that is not there is searched like any header: left alone."""
     absolute = os.path.normpath(os.path.join(directory, path))
     if option in ("-include", "-imacros") and not os.path.exists(absolute):
         return path

@@ -119,9 +119,7 @@ def _regs_parameter(signature: Signature) -> str | None:
 
 
 def _made_by_macro(stream: Stream, first: int, brace: int) -> tuple[str, str | None] | None:
-    """Name and pt_regs parameter of a function whose body stands in a macro, read from its declaration's
-    tokens.
-    """
+    """Name and pt_regs parameter of a function whose body stands in a macro, read from its declaration's tokens."""
     groups = _groups(stream, first, brace)
     if not groups:
         return None
@@ -188,9 +186,7 @@ def _reached(names: set[str], through: Mapping[str, Collection[str]]) -> set[str
 
 
 def check_regs(body: Body, uses: Sequence[Use], locator: Locator, log: Log) -> None:
-    """Complain where the name that the uses read registers through means something else than the
-    parameter.
-    """
+    """Complain where the name that the uses read registers through means something else than the parameter."""
     name = body.regs
     if not uses or name is None:
         return

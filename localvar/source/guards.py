@@ -55,8 +55,7 @@ class Truth(NamedTuple):
 
 def guarded(stream: Stream, first: int, last: int, available: Mapping[int, tuple[int, str]],
             macros: Mapping[str, Sequence[Definition]]) -> dict[int, frozenset[str]]:
-    """For each name piece between the braces `first` and `last` of a function body: the variables known
-    available.
+    """For each name piece between the braces `first` and `last` of a function body: the variables known available.
 
     available: the uses of LOCAL_VAR_AVAILABLE, by the index of their name: index of their last piece, and
     variable. macros: the module's own.
@@ -223,9 +222,7 @@ class _Walk:
         return Truth()
 
     def _logical(self, parts: list[tuple[int, int]], conjunction: bool, facts: Facts) -> Truth:
-        """a && b: b is evaluated where a holds; where all hold, all their facts do.  || the other way
-        round.
-        """
+        """a && b: b is evaluated where a holds; where all hold, all their facts do.  || the other way round."""
         gathered = _NONE
         for start, stop in parts:
             truth = self._expression(start, stop, facts | gathered)
@@ -248,9 +245,7 @@ class _Walk:
         return Truth()
 
     def _is_primary(self, at: int, end: int) -> bool:
-        """Whether [at, end) is one operand whose truth is known: parenthesised, LOCAL_VAR_AVAILABLE(),
-        likely().
-        """
+        """Whether [at, end) is one operand whose truth is known: parenthesised, LOCAL_VAR_AVAILABLE(), likely()."""
         word = self._stream.text(at)
         if word == "!":
             return self._is_primary(at + 1, end)
@@ -286,9 +281,7 @@ class _Walk:
         return at < len(self._stream.pieces) and self._stream.pieces[at].kind is Kind.NAME
 
     def _partner(self, at: int, end: int) -> int:
-        """The index of the bracket that closes the one at `at`, within end; `at` itself where it opens
-        none.
-        """
+        """The index of the bracket that closes the one at `at`, within end; `at` itself where it opens none."""
         if self._stream.text(at) not in ("(", "[", "{"):
             return at
         return min(self._stream.partner.get(at, end), end)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import bisect
 import enum
 import re
+import sys
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from localvar.diagnostics import Span
@@ -28,9 +30,7 @@ class Kind(enum.Enum):
 
 
 class Token(NamedTuple):
-    """One token: its text with line continuations taken out, and the bytes [start, end) where it is
-    written.
-    """
+    """One token: its text with line continuations taken out, and the bytes [start, end) where it is written."""
 
     kind: Kind
     text: str
@@ -58,13 +58,12 @@ _TOKEN = re.compile(
     re.S | re.A,
 )
 _KINDS = {kind.value: kind for kind in Kind}
+_NOWHERE = (sys.maxsize, sys.maxsize)
 _SPLICE = re.compile(_CONTINUATION)
 
 
 def tokenize(text: str, start: int = 0, end: int | None = None, *, directives: bool = True) -> list[Token]:
-    """The tokens of text[start:end].  directives: a `#` that comes first on a line begins one (False inside
-    one).
-    """
+    """The tokens of text[start:end].  directives: a `#` that comes first on a line begins one (False inside one)."""
     tokens: list[Token] = []
     stop = len(text) if end is None else end
     fresh = True
@@ -87,6 +86,17 @@ def tokenize(text: str, start: int = 0, end: int | None = None, *, directives: b
 
 def _joined(text: str, group: str) -> str:
     return _SPLICE.sub("", text) if "\\" in text and group in ("name", "number", "string") else text
+
+
+def alive(tokens: Iterable[Token], dead: Iterable[tuple[int, int]]) -> Iterator[Token]:
+    """The tokens, in order, that begin outside the ranges of bytes `dead`, which come in order too."""
+    ranges = iter(dead)
+    start, end = next(ranges, _NOWHERE)
+    for token in tokens:
+        while token.start >= end:
+            start, end = next(ranges, _NOWHERE)
+        if token.start < start:
+            yield token
 
 
 def decode(text: str) -> str:

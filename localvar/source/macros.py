@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Uses of localvar's macros in a stream: where they stand, their arguments, and whether those are well
-formed.
-"""
+"""Uses of localvar's macros in a stream: where they stand, their arguments, and whether those are well formed."""
 
 from __future__ import annotations
 
@@ -101,9 +99,7 @@ def find(stream: Stream, expanded: Collection[int] | None, locator: Locator, log
 
 
 def written(stream: Stream) -> Iterator[tuple[Macro, int, int]]:
-    """Everything that looks like a use: the macro, the index of its name and that of its closing
-    parenthesis.
-    """
+    """Everything that looks like a use: the macro, the index of its name and that of its closing parenthesis."""
     for index, piece in enumerate(stream.pieces):
         macro = LOCALVAR_MACROS.get(piece.text) if piece.kind is Kind.NAME else None
         last = stream.partner.get(index + 1)
@@ -178,9 +174,7 @@ def _integer(text: str) -> int:
 
 
 def _check_path(argument: Sequence[Piece], locator: Locator, notes: tuple[Note, ...], log: Log) -> bool:
-    """Whether this is NAME ( .NAME | ->NAME | [INTEGER] )*; complains about the first piece that is out of
-    place.
-    """
+    """Whether this is NAME ( .NAME | ->NAME | [INTEGER] )*; complains about the first piece that is out of place."""
     wanted, at = "a variable's name", 0
     while at < len(argument):
         piece = argument[at]
@@ -211,9 +205,7 @@ def _is_comma(stream: Stream, index: int, opening: int) -> bool:
 
 
 def _argument_depth(stream: Stream, index: int, opening: int) -> bool:
-    """Whether no parenthesis stands between a piece and the one at `opening`; brackets and braces do not
-    count.
-    """
+    """Whether no parenthesis stands between a piece and the one at `opening`; brackets and braces do not count."""
     parent = stream.parent[index]
     while parent != opening and stream.text(parent) != "(":
         parent = stream.parent[parent]

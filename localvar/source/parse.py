@@ -74,9 +74,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Initialised:
-    """What an initialiser in braces is for: its canonical type, and the variable at file scope that it is
-    part of.
-    """
+    """What an initialiser in braces is for: its canonical type, and the variable at file scope that it is part of."""
 
     type: str
     variable: str | None
@@ -179,8 +177,7 @@ class Unit:
         return tuple(found)
 
     def check(self, text: bytes) -> tuple[Message, ...]:
-        """The errors of another text in this one's place; quick where its leading #include lines are the
-        same.
+        """The errors of another text in this one's place; quick where its leading #include lines are the same.
 
         Afterwards everything else asked of the unit concerns the new text.
         """
@@ -200,9 +197,7 @@ class Unit:
                      end in zip(starts, ends, strict=True))
 
     def complete(self, types: Sequence[str]) -> frozenset[str]:
-        """Those of these types ("struct rq", "enum x", "pid_t") whose size is known at the end of this
-        unit.
-        """
+        """Those of these types ("struct rq", "enum x", "pid_t") whose size is known at the end of this unit."""
         lines = [f"typedef char localvar_scan_{i}[sizeof({name})];" for i, name in enumerate(types)]
         return frozenset(name for name, ok in zip(types, self.accepts(lines), strict=True) if ok)
 
@@ -224,8 +219,7 @@ class Unit:
             self._lib.clang_disposeSourceRangeList(ranges)
 
     def expansions(self) -> frozenset[int]:
-        """Where in the main file, behind its leading directives, the name of a macro stands that was
-        expanded.
+        """Where in the main file, behind its leading directives, the name of a macro stands that was expanded.
 
         Macros in the bodies of macros are left out, and so are those that libclang does not record: in
         arguments that GNU's `, ## __VA_ARGS__` passes on.
@@ -234,9 +228,7 @@ class Unit:
         return frozenset(place.offset for place in places if place is not None and place.path == self.path)
 
     def _recorded(self, kind: int) -> list[Any]:
-        """The cursors of this kind in the preprocessing record, as far as it concerns text behind the
-        preamble.
-        """
+        """The cursors of this kind in the preprocessing record, as far as it concerns text behind the preamble."""
         found = []
 
         def visit(cursor: Any, _parent: Any, _data: Any) -> int:
@@ -266,9 +258,7 @@ class Unit:
         return tuple(dict.fromkeys(found))
 
     def function_at(self, path: str, offset: int) -> Signature | None:
-        """The function whose body begins with the brace at this place, or whose name stands there, else
-        None.
-        """
+        """The function whose body begins with the brace at this place, or whose name stands there, else None."""
         cursor, kinds = self._cursor(path, offset), self._cindex.CursorKind
         if cursor is not None and cursor.kind == kinds.COMPOUND_STMT:
             cursor = cursor.semantic_parent
@@ -339,8 +329,7 @@ class Unit:
 
 def open_unit(path: str, text: bytes, flags: Sequence[str], *, directory: str, target: str | None = None,
               header_bodies: bool = False) -> Unit:
-    """A Unit from gcc's flags: LOCALVAR_SCAN is defined, and localvar.h is found behind the flags' own
-    directories.
+    """A Unit from gcc's flags: LOCALVAR_SCAN is defined, and localvar.h is found behind the flags' own directories.
 
     directory: gcc's working directory, which path may be relative to the caller's, not to.
     """

@@ -56,9 +56,7 @@ class Context:
 
 
 def declared(uses: Sequence[Use], context: Context) -> Declared:
-    """The declarations among the uses of a stream; what is wrong with them is reported, and they are left
-    out.
-    """
+    """The declarations among the uses of a stream; what is wrong with them is reported, and they are left out."""
     result = Declared([], [], [])
     readers: Mapping[Macro, Callable[[Use, Context, Declared], None]] = {
         Macro.LOCALVAR_PROBE: _probe, Macro.PROBE_LOCATION: _location, Macro.PROBE_ALIAS: _alias,
@@ -72,9 +70,7 @@ def declared(uses: Sequence[Use], context: Context) -> Declared:
 
 
 def literal(text: str) -> bytes | None:
-    """The bytes of a C string literal without prefix (C11 6.4.5), given as Latin-1; None for any other
-    token.
-    """
+    """The bytes of a C string literal without prefix (C11 6.4.5), given as Latin-1; None for any other token."""
     if len(text) < 2 or text[0] != '"':
         return None
     result = bytearray()
@@ -254,9 +250,7 @@ def _handlers(brace: int, roles: Mapping[str, Role], context: Context) -> list[H
 
 
 def _assigned(use: Use, context: Context, returns: bool) -> list[Handler]:
-    """Handlers that are assigned in code to the variable whose initialiser the use stands in:
-    `kp.pre_handler = f;`.
-    """
+    """Handlers that are assigned in code to the variable whose initialiser the use stands in: `kp.pre_handler = f;`."""
     stream = context.stream
     variables = next((d.variables for d in context.declarations
                       if d.stream is stream and d.first <= use.first <= d.last), ())
@@ -278,9 +272,7 @@ def _assigned(use: Use, context: Context, returns: bool) -> list[Handler]:
 
 
 def _named(role: Role, first: int, end: int, context: Context) -> list[Handler]:
-    """The function named by the pieces [first, end): `f`, `&f`, `(type)f`, or a macro that is one of
-    these.
-    """
+    """The function named by the pieces [first, end): `f`, `&f`, `(type)f`, or a macro that is one of these."""
     stream = context.stream
     pieces = list(stream.pieces[first:end])
     while pieces and pieces[0].text in ("&", "("):

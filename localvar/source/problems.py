@@ -49,9 +49,7 @@ def is_syntax(message: Message) -> bool:
 
 
 def reported(messages: Iterable[Message], span: Callable[[Place], Span | None]) -> list[Diagnostic]:
-    """The messages that concern the user, as diagnostics; span: from a place in a file of the module, else
-    None.
-    """
+    """The messages that concern the user, as diagnostics; span: from a place in a file of the module, else None."""
     found = []
     messages = tuple(messages)
     fatal = tuple(message for message in messages if message.fatal)

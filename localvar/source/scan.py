@@ -10,19 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localvar.diagnostics import Diagnostic, Log, Span, environment_failure
-from localvar.model.source import (
-    READS,
-    Function,
-    Header,
-    Macro,
-    MacroCopy,
-    MacroUse,
-    ProbeSource,
-)
+from localvar.model.source import READS, Function, Macro, MacroCopy, MacroUse, ProbeSource
 from localvar.source.files import ModuleFiles, mentions_reads, quoted_headers
 from localvar.source.functions import Body, Declaration, check_regs, items, references
 from localvar.source.guards import guarded
-from localvar.source.lexer import tokenize
+from localvar.source.inclusions import dependencies, headers, include_at
+from localvar.source.lexer import alive, tokenize
 from localvar.source.macros import Locator, Use, find, written
 from localvar.source.parse import Inclusion, Message, Place, Unit, unit_flags
 from localvar.source.probes import Context, Declared, declared
@@ -30,8 +23,7 @@ from localvar.source.problems import is_syntax, is_use, reported
 from localvar.source.stream import LOCALVAR_MACROS, Stream, Streams
 
 _NEEDS_STRUCTURE = frozenset({
-    "outside-function", "no-registers", "no-such-handler", "wrong-signature", "not-at-file-scope",
-    "not-in-kprobe",
+    "outside-function", "no-registers", "no-such-handler", "wrong-signature", "not-at-file-scope", "not-in-kprobe",
     "hidden-use",
 })
 """Findings that may be no more than consequences of a syntax error."""
@@ -85,14 +77,12 @@ def scan_unit(path: str, flags: Sequence[str], *, directory: str, text: bytes | 
 
 
 def _lacks_localvar_h(module: ModuleFiles, unit: Unit, inclusions: Iterable[Inclusion], log: Log) -> bool:
-    """Whether the main file uses the macros without including them; everything else would be a
-    consequence.
-    """
+    """Whether the main file uses the macros without including them; everything else would be a consequence."""
     if any(os.path.basename(i.path) == "localvar.h" for i in inclusions):
         return False
-    file, dead = module.files[module.main], unit.skipped(module.main)
-    for token in tokenize(file.text):
-        if token.text in LOCALVAR_MACROS and not any(start <= token.start < end for start, end in dead):
+    file = module.files[module.main]
+    for token in alive(tokenize(file.text), unit.skipped(module.main)):
+        if token.text in LOCALVAR_MACROS:
             log.error("no-localvar-h", f"{token.text} is used, but localvar.h is not included",
                       file.span(token.start, token.end), fix="#include <localvar.h>")
             return True
@@ -132,15 +122,13 @@ def _source(module: ModuleFiles, unit: Unit, inclusions: Sequence[Inclusion], me
         path=module.files[module.main].path, text=module.files[module.main].data,
         functions=tuple(Function(b.name, b.span, b.regs or None, calls[b.name]) for b in bodies.values()),
         uses=tuple(uses), probes=tuple(found.probes), aliases=tuple(found.aliases), hooks=tuple(found.hooks),
-        include_at=_include_at(module, inclusions), dependencies=_dependencies(module, inclusions),
-        copies=copies,
-        headers=_headers(module, inclusions, frozenset(span.file for span in spans)))
+        include_at=include_at(module, inclusions), dependencies=dependencies(module, inclusions), copies=copies,
+        headers=headers(module, inclusions, frozenset(span.file for span in spans)))
 
 
 def _streams(module: ModuleFiles, unit: Unit, inclusions: Sequence[Inclusion], messages: Iterable[Message],
              log: Log) -> Streams:
-    brought = [(i.place.path, i.place.offset, i.path) for i in inclusions if i.place
-               and i.path in module.files]
+    brought = [(i.place.path, i.place.offset, i.path) for i in inclusions if i.place and i.path in module.files]
 
     def included(path: str, start: int, end: int) -> str | None:
         return next((header for at, offset, header in brought if at == path and start <= offset < end), None)
@@ -163,36 +151,30 @@ def _in_functions(read: Iterable[_Read], streams: Streams, locator: Locator, log
     """The uses of macros that stand in functions, each once for each place that its text is compiled in."""
     found: dict[tuple[Span, str | None], MacroUse] = {}
     for r in read:
-        reads = [use for use in r.uses if use.macro in READS]
+        reads = {use.first: use for use in r.uses if use.macro in READS}
         for body in r.bodies:
-            inside = [use for use in reads if body.brace < use.first < body.last]
-            reads = [use for use in reads if use not in inside]
+            inside = [reads.pop(first) for first in sorted(reads) if body.brace < first < body.last]
             check_regs(body, inside, locator, log)
             available = {use.first: (use.last, use.arguments[0].text) for use in inside
                          if use.macro is Macro.LOCAL_VAR_AVAILABLE}
-            known = guarded(r.stream, body.brace, body.last, available,
-                            streams.definitions) if available else {}
+            known = guarded(r.stream, body.brace, body.last, available, streams.definitions) if available else {}
             for use in inside:
                 if _has_registers(use, body, locator, log):
-                    made = MacroUse(use.macro, use.span, use.arguments, body.name, body.regs or "",
-                                    known.get(use.first, frozenset()), use.copy or None)
+                    guards = known.get(use.first, frozenset())
+                    made = MacroUse(use.macro, use.span, use.arguments, body.name, body.regs or "", guards, use.copy or None)
                     before = found.get((made.span, made.copy), made)
-                    found[made.span, made.copy] = replace(made,
-                                                          guarded_by=made.guarded_by & before.guarded_by)
-        for use in reads:
+                    found[made.span, made.copy] = replace(made, guarded_by=guards & before.guarded_by)
+        for use in reads.values():
             log.error("outside-function", f"{use.macro.value} outside a function", use.span,
-                      notes=locator.notes(use.copy),
-                      fix="use it in a handler, or in a function that handlers call")
+                      notes=locator.notes(use.copy), fix="use it in a handler, or in a function that handlers call")
     return list(found.values())
 
 
 def _has_registers(use: Use, body: Body, locator: Locator, log: Log) -> bool:
     if body.regs or use.macro is Macro.GET_STATIC_VAR:
         return True
-    lack = "its struct pt_regs * parameter has no name" if body.regs == "" else \
-        "it has no struct pt_regs * parameter"
-    log.error("no-registers", f"{use.macro.value} in {body.name}(): {lack}", use.span,
-              notes=locator.notes(use.copy),
+    lack = "its struct pt_regs * parameter has no name" if body.regs == "" else "it has no struct pt_regs * parameter"
+    log.error("no-registers", f"{use.macro.value} in {body.name}(): {lack}", use.span, notes=locator.notes(use.copy),
               fix=f"give {body.name}() a parameter `struct pt_regs *regs`, and hand it on from the handler")
     return False
 
@@ -203,9 +185,7 @@ def _evaluated(unit: Unit, path: str, offset: int, text: str) -> bytes | None:
 
 def _check_covered(messages: Iterable[Message], read: Sequence[_Read], streams: Streams, locator: Locator,
                    log: Log) -> None:
-    """Complain where the compiler saw a macro use that was not found in the text: it would stay
-    unexpanded.
-    """
+    """Complain where the compiler saw a macro use that was not found in the text: it would stay unexpanded."""
     covered = [(use.path, use.start, use.end) for use in streams.copies.values() if not use.parent]
     for r in read:
         pieces = r.stream.pieces
@@ -216,8 +196,7 @@ def _check_covered(messages: Iterable[Message], read: Sequence[_Read], streams: 
             continue
         if not any(path == place.path and start <= place.offset < end for path, start, end in covered):
             log.error("hidden-use", "a macro makes a use of localvar's macros here that cannot be rewritten",
-                      _word(place, locator),
-                      fix="write the use out, or put it into the macro's body as a whole")
+                      _word(place, locator), fix="write the use out, or put it into the macro's body as a whole")
 
 
 def _word(place: Place, locator: Locator) -> Span:
@@ -238,50 +217,6 @@ def _copy(name: str, locator: Locator) -> MacroCopy:
                      copy.parent or None)
 
 
-def _include_at(module: ModuleFiles, inclusions: Iterable[Inclusion]) -> int:
-    text = module.files[module.main].text
-    for inclusion in inclusions:
-        place = inclusion.place
-        named = os.path.basename(inclusion.path) == "localvar.h"
-        if named and place is not None and place.path == module.main:
-            return text.find("\n", place.offset) + 1 or len(text)
-    return 0
-
-
-def _dependencies(module: ModuleFiles, inclusions: Iterable[Inclusion]) -> tuple[str, ...]:
-    names = (os.path.abspath(inclusion.path) for inclusion in inclusions)
-    return tuple(dict.fromkeys((module.main, *sorted(names))))
-
-
-def _headers(module: ModuleFiles, inclusions: Iterable[Inclusion], changed: frozenset[str]) -> tuple[Header,
-                                                                                                     ...]:
-    """The headers that hold something to be replaced, and those that include such a header."""
-    brought: dict[str, list[Place]] = {}
-    for inclusion in inclusions:
-        place = inclusion.place
-        if place is not None and inclusion.path in module.files and place.path in module.files:
-            brought.setdefault(inclusion.path, []).append(place)
-    wanted = {path for path in brought if module.files[path].path in changed}
-    pending = list(wanted)
-    while pending:
-        more = {place.path for place in brought.get(pending.pop(), ()) if place.path != module.main} - wanted
-        wanted |= more
-        pending += more
-    files = module.files
-    directives = {path: dict.fromkeys(_directive(place, module) for place in places)
-                  for path, places in brought.items() if path in wanted}
-    return tuple(Header(files[path].path, files[path].data, tuple(spans)) for path,
-                 spans in directives.items())
-
-
-def _directive(place: Place, module: ModuleFiles) -> Span:
-    """The #include directive at a place, from `#` to the end of the line."""
-    file = module.files[place.path]
-    start = file.text.rfind("#", 0, place.offset + 1)
-    end = file.text.find("\n", place.offset)
-    return file.span(start, end if end >= 0 else len(file.text))
-
-
 def _merged(own: Sequence[Diagnostic], messages: Sequence[Message], module: ModuleFiles) -> list[Diagnostic]:
     """Our findings and the compiler's, in the order of the text; no consequences of others."""
     def span(place: Place) -> Span | None:
@@ -295,7 +230,5 @@ def _merged(own: Sequence[Diagnostic], messages: Sequence[Message], module: Modu
     theirs = reported(fresh, span)
     if any(is_syntax(m) for m in fresh):
         own = [d for d in own if d.slug not in _NEEDS_STRUCTURE]
-    both = [*own, *theirs]
     main = module.files[module.main].path
-    return sorted(both,
-                  key=lambda d: (d.span is not None and d.span.file != main, d.span.start if d.span else -1))
+    return sorted([*own, *theirs], key=lambda d: (d.span is not None and d.span.file != main, d.span.start if d.span else -1))

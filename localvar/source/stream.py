@@ -20,17 +20,17 @@ from typing import NamedTuple
 
 from localvar.diagnostics import Log
 from localvar.model.source import Macro
-from localvar.source.lexer import File, Kind, Token, tokenize
+from localvar.source.lexer import File, Kind, Token, alive, tokenize
 
 LOCALVAR_MACROS = {macro.value: macro for macro in Macro}
 VARIADIC = "__VA_ARGS__"
 
 
 class Piece(NamedTuple):
-    """A token of a stream, written at [start, end) of `path`; copy names the carrier copy it belongs to, or
-    "".
+    """A token of a stream, written at [start, end) of `path`; copy names the carrier copy it belongs to, or "".
 
-    made: put together by # or ## from other tokens, and so written nowhere in this form.
+    made: put together by # or ## from other tokens, and so written nowhere in this form.  painted: the name of a macro
+    that came up in its own expansion and is never expanded.
     """
 
     kind: Kind
@@ -40,12 +40,12 @@ class Piece(NamedTuple):
     end: int
     copy: str = ""
     made: bool = False
+    painted: bool = False
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A macro of the module.  parameters is None for an object-like one; the variadic one comes last, as its
-    name.
+    """A macro of the module.  parameters is None for an object-like one; the variadic one comes last, as its name.
 
     after_name, end: the bytes of the directive behind the macro's name.
     """
@@ -61,8 +61,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class Copy:
-    """A use of a carrier: the copy's name, the carrier, where its name stands, and in the body of which copy
-    that is.
+    """A use of a carrier: the copy's name, the carrier, where its name stands, and in the body of which copy that is.
 
     end: where the use ends, in the file or body that its name stands in.
     """
@@ -134,12 +133,10 @@ class Streams:
     def read(self, path: str) -> Stream:
         """The stream of a file, and through its #include directives those of the module's headers."""
         file = self._files[path]
-        dead = self._dead(path)
         self.streams[path] = Stream(path, [])
-        live = [t for t in tokenize(file.text) if not any(start <= t.start < end for start, end in dead)]
         pieces: list[Piece] = []
         run: list[Piece] = []
-        for token in live:
+        for token in alive(tokenize(file.text), self._dead(path)):
             if token.kind is Kind.DIRECTIVE:
                 pieces += self._flush(run, inside=token, path=path)
                 self._directive(token, path)
@@ -155,8 +152,7 @@ class Streams:
         if opened is not None and inside is not None:
             span = self._files[path].span(inside.start, inside.end)
             self._log.error("directive-in-macro", f"a preprocessing directive in the arguments of {opened}",
-                            span,
-                            fix="move the directive out of the macro's arguments")
+                            span, fix="move the directive out of the macro's arguments")
         expanded = self._expand(run, frozenset())
         run.clear()
         return expanded
@@ -169,8 +165,7 @@ class Streams:
             while len(found) != before:
                 before = len(found)
                 found |= {name for name, macro in self._macros.items() if any(
-                    t.kind is Kind.NAME and (t.text in LOCALVAR_MACROS or t.text in found)
-                    for t in macro.body)}
+                    t.kind is Kind.NAME and (t.text in LOCALVAR_MACROS or t.text in found) for t in macro.body)}
             self._carrying = frozenset(found)
         return self._carrying
 
@@ -203,24 +198,24 @@ class Streams:
                 end = _closing(pieces, at + 1)
                 arguments = split(pieces[at + 2:end - 1])
             if definition is None or end == 0:
-                self._check_recursion(piece, hidden)
-                result.append(piece)
+                result.append(self._painted(piece, hidden))
                 at += 1
                 continue
             copy = self._copy(definition, pieces[at], pieces[end - 1])
-            result += self._expand(self._substituted(definition, arguments, copy, hidden), hidden
-                                   | {definition.name})
+            body = self._substituted(definition, arguments, copy, hidden)
+            result += self._expand(body, hidden | {definition.name})
             at = end
         return result
 
     def _meaning(self, piece: Piece, hidden: frozenset[str]) -> tuple[Piece, Definition | None]:
-        """The carrier that a name stands for.  A macro that is but another name (`#define V GET_LOCAL_VAR`)
-        is
-        seen through: the piece then has the other name's text."""
+        """The carrier that a name stands for.
+
+        A macro that is but another name (`#define V GET_LOCAL_VAR`) is seen through: the piece then has that name.
+        """
         written = self.expanded.get(piece.path)
         if not piece.copy and not piece.made and written is not None and piece.start not in written:
             return piece, None
-        while piece.kind is Kind.NAME and piece.text in self._carriers() and piece.text not in hidden:
+        while self._may_expand(piece, hidden):
             definition = self._macros[piece.text]
             if definition.parameters is not None or len(definition.body) != 1:
                 return piece, definition
@@ -228,17 +223,22 @@ class Streams:
             piece = piece._replace(text=definition.body[0].text)
         return piece, None
 
-    def _check_recursion(self, piece: Piece, hidden: frozenset[str]) -> None:
-        """A carrier's name in its own expansion stays as it is; in a copy it would be expanded."""
-        if piece.kind is Kind.NAME and piece.copy and piece.text in hidden and piece.text in self._carriers():
+    def _may_expand(self, piece: Piece, hidden: frozenset[str]) -> bool:
+        carrier = piece.kind is Kind.NAME and not piece.painted and piece.text in self._carriers()
+        return carrier and piece.text not in hidden
+
+    def _painted(self, piece: Piece, hidden: frozenset[str]) -> Piece:
+        """A carrier's name in its own expansion stays as it is for good.  In a copy it would be expanded: an error."""
+        if piece.kind is not Kind.NAME or piece.text not in hidden or piece.text not in self._carriers():
+            return piece
+        if piece.copy:
             self._log.error("recursive-macro", f"the macro {piece.text} comes up in its own expansion",
                             self._files[piece.path].span(piece.start, piece.end),
                             fix="call a function of another name there")
+        return piece._replace(painted=True)
 
     def _copy(self, definition: Definition, first: Piece, last: Piece) -> str:
-        """A copy for a use of a carrier that is written from first to last.  A use seen twice has one
-        copy.
-        """
+        """A copy for a use of a carrier that is written from first to last.  A use seen twice has one copy."""
         key = (first.path, first.start, first.copy)
         if key not in self._named:
             name = f"localvar_{definition.name}_{len(self.copies)}"
@@ -249,9 +249,7 @@ class Streams:
 
     def _substituted(self, definition: Definition, arguments: list[list[Piece]], copy: str,
                      hidden: frozenset[str]) -> list[Piece]:
-        """The body of a carrier with its parameters replaced (C11 6.10.3.1 to 6.10.3.3, GNU's `, ##
-        __VA_ARGS__`).
-        """
+        """The body of a carrier with its parameters replaced (C11 6.10.3.1 to 6.10.3.3, GNU's `, ## __VA_ARGS__`)."""
         raw = _bound(definition, arguments)
         ready: dict[str, list[Piece]] = {}
         body = [Piece(t.kind, t.text, definition.path, t.start, t.end, copy) for t in definition.body]
@@ -321,9 +319,9 @@ def _bound(definition: Definition, arguments: list[list[Piece]]) -> dict[str, li
     bound = {name: arguments[i] if i < len(arguments) else [] for i, name in enumerate(names)}
     if definition.variadic:
         rest: list[Piece] = []
-        for argument in arguments[len(names) - 1:]:
-            comma = [Piece(Kind.PUNCTUATOR, ",", argument[0].path if argument else "", -1, -1,
-                           made=True)] if rest else []
+        at = definition.after_name
+        for number, argument in enumerate(arguments[len(names) - 1:]):
+            comma = [Piece(Kind.PUNCTUATOR, ",", definition.path, at, at, made=True)] if number else []
             rest += comma + argument
         bound[names[-1]] = rest
     return bound
