@@ -78,6 +78,7 @@ class _Supplier:
     wanted: list[Wanted]
     log: Log
     _known: set[str] = field(default_factory=set)
+    _late: set[str] = field(default_factory=set)
     _unusable: set[str] = field(default_factory=set)
     _layouts: Layouts = field(default_factory=Layouts)
 
@@ -85,13 +86,14 @@ class _Supplier:
         """Includes and text; errors go to the log."""
         trial = Trial(self.parser, self._base())
         try:
-            self._known = self._known_here(self._closure(), trial)
+            self._find_known(self._closure(), trial)
             includes = self._includes(trial)
             closure = self._closure()
         except Collision as problem:
             self._collides(problem)
             return Supplies((), "")
-        self._check_known(closure)
+        if not self._check_known(closure):
+            return Supplies((), "")
         blocks = self._blocks(closure)
         asserts = self._assertions()
         self._check(trial, includes, blocks, asserts)
@@ -116,10 +118,14 @@ class _Supplier:
         name = spelling(ctype)
         return name in self._known or (name not in self._unusable and bool(self.path.spellings(ctype.declared.file)))
 
-    def _known_here(self, closure: Closure, trial: Trial) -> set[str]:
-        """Names of types that are complete in the file already, at its end for those that would be written."""
+    def _find_known(self, closure: Closure, trial: Trial) -> None:
+        """Note types that are complete in the file already; late: those that would be written and that the file defines
+        itself, behind the place of what is supplied."""
         given, written = list(closure.given), [spelling(item) for item in closure.items if not isinstance(item, Forward)]
-        return _accepted(trial, given) | _accepted(Trial(self.parser, self.parser.text), written)
+        own = _accepted(Trial(self.parser, self.parser.text), written)
+        self._known = _accepted(trial, given) | own
+        if own:
+            self._late = own - _accepted(Trial(self.parser, self.source.text[: self.source.include_at]), sorted(own))
 
     def _includes(self, trial: Trial) -> tuple[str, ...]:
         """The includes for types of shipped headers; those whose headers do not serve are to be written out."""
@@ -179,22 +185,27 @@ class _Supplier:
                     name = spelling(bare)
                 except Unspeakable:
                     continue
+                if name in self._late:
+                    continue
                 members = None if want.value and not self._is_given(bare) else used
                 found.update(dict.fromkeys(str(a) for a in assertions(bare, name, members)))
         return [MACROS, *found] if found else []
 
     # -- checks ---------------------------------------------------------------------------------------------------
 
-    def _check_known(self, closure: Closure) -> None:
-        """A type that the file defines itself has to be the one that debug info describes."""
+    def _check_known(self, closure: Closure) -> bool:
+        """Whether the types that the file defines itself are those that debug info describes."""
+        good = True
         for name, (ctype, _) in closure.given.items():
             if name in self._known and not self.path.spellings(ctype.declared.file) and not isinstance(ctype, Typedef):
                 lines = [MACROS, *(str(a) for a in assertions(ctype, name))]
                 problems = [line for line in Trial(self.parser, self.parser.text).run(lines).lines if line]
                 notes = [Note(f"vmlinux has: {self._on_one_line(ctype)}"), *(Note(f"here: {_reason(p)}") for p in problems[:4])]
                 if problems:
+                    good = False
                     self.log.error("type-collides", f"this file's {name} is not the kernel's of {origin(ctype)}",
                                    self._span(name), notes=tuple(notes), fix="rename this file's type, or write the kernel's")
+        return good
 
     def _on_one_line(self, ctype: Named) -> str:
         return " ".join(define(ctype, self._layouts).split())
@@ -247,8 +258,10 @@ def _name(item: Item) -> str:
 
 
 def _reason(problem: str) -> str:
-    """The compiler's message about an assertion without its own words for it."""
-    return re.sub(r"^static assertion failed[^:]*: ", "", problem).strip('"')
+    """The compiler's message about an assertion without its own words for it, and the values that it found."""
+    text = re.sub(r"^static assertion failed[^:]*: ", "", problem.partition("; ")[0]).replace(", these headers do not", "")
+    values = re.findall(r"expression evaluates to '(\d+) == \d+'", problem)
+    return text + (f", the compiler {values[0]}" if values else "")
 
 
 def _comment_safe(text: str) -> str:
