@@ -101,7 +101,8 @@ class _Writer:
     def accessor(self, name: str) -> Accessor:
         """Raises Unspeakable."""
         ctype = self._type()
-        make = {"get": self._get, "entry": self._get, "static": self._static, "try": self._try, "available": self._available, "addr": self._addr,
+        make = {"get": self._get, "entry": self._get, "static": self._static, "try": self._try,
+                "available": self._available, "addr": self._addr,
                 "set": self._set}[_OPERATIONS[self.use.use.macro]]
         head, statement = make(name, ctype)
         groups: dict[str, list[int]] = {}

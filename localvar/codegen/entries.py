@@ -38,7 +38,8 @@ def make_entries(plan: ReadPlan, arch: Architecture) -> Entries:
         if site.entry not in entries:
             name = entries[site.entry] = f"localvar_entry_{len(entries)}"
             function = site.symbol if not site.offset else site.symbol.split(".cold")[0]
-            parts.append(f"static struct localvar_entry {name} = {{ .address = {site.entry:#x}, .name = {c_string(function)} }};\n")
+            fields = f".address = {site.entry:#x}, .name = {c_string(function)}"
+            parts.append(f"static struct localvar_entry {name} = {{ {fields} }};\n")
         assert read.frame is not None
         text = c_expression(read.frame, arch)
         if text not in frames:

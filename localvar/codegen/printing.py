@@ -24,7 +24,8 @@ def print_function(name: str, lists: Sequence[tuple[int, tuple[Read, ...]]], var
     groups: dict[str, list[int]] = {}
     for index, reads in lists:
         shown = [read for read in reads if not parameters or (read.variable and read.variable.kind is VariableKind.PARAMETER)]
-        lines = [_line(read, name, helpers, arch) for read in shown if read.variable and read.variable.kind is not VariableKind.STATIC]
+        lines = [_line(read, name, helpers, arch) for read in shown
+                 if read.variable and read.variable.kind is not VariableKind.STATIC]
         groups.setdefault("\n".join(lines) or ";", []).append(variants[index])
     text = "".join(helpers.values())
     text += c_comment([f"{'parameters' if parameters else 'all variables'} in scope, as name=value"]) + "\n"
@@ -57,7 +58,7 @@ def _line(read: Read, name: str, helpers: dict[str, str], arch: Architecture) ->
 
 
 def _plain(name: str) -> str:
-    return "".join(ch if ch.isalnum() and ch.isascii() or ch == "_" else "?" for ch in name)
+    return "".join(ch if (ch.isalnum() and ch.isascii()) or ch == "_" else "?" for ch in name)
 
 
 def _format(ctype: CType) -> tuple[str, str]:

@@ -222,7 +222,8 @@ class _Renderer:
         starts = []
         for use in self.source.uses:
             if use.span.file == self.source.path and use.copy is None:
-                function = next((f for f in self.source.functions if (f.name, f.span.file) == (use.function, use.span.file)), None)
+                key = (use.function, use.span.file)
+                function = next((f for f in self.source.functions if (f.name, f.span.file) == key), None)
                 starts.append(function.span.start if function else use.span.start)
         starts += [probe.span.start for probe in self.source.probes if probe.span.file == self.source.path]
         starts += [hook.span.start for hook in self.source.hooks if hook.span.file == self.source.path]

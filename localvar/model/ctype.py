@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Union
 
 
 @dataclass(frozen=True)
@@ -165,9 +164,7 @@ class UnknownType:
     text: str
 
 
-CType = Union[
-    Void, BaseType, Pointer, Qualified, Typedef, Record, Enumeration, Array, FunctionType, UnknownType
-]
+CType = Void | BaseType | Pointer | Qualified | Typedef | Record | Enumeration | Array | FunctionType | UnknownType
 
 
 def strip(ctype: CType) -> CType:

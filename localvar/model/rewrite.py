@@ -18,5 +18,6 @@ def rewrite(expr: Expr, change: Callable[[Expr], Expr]) -> Expr:
     elif isinstance(expr, Binary):
         expr = replace(expr, left=rewrite(expr.left, change), right=rewrite(expr.right, change))
     elif isinstance(expr, Select):
-        expr = replace(expr, condition=rewrite(expr.condition, change), yes=rewrite(expr.yes, change), no=rewrite(expr.no, change))
+        expr = replace(expr, condition=rewrite(expr.condition, change), yes=rewrite(expr.yes, change),
+                       no=rewrite(expr.no, change))
     return change(expr)

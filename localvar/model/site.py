@@ -29,7 +29,8 @@ class Site:
 
     pc: link-time address (of an ET_REL module: made up, see section and section_offset).  symbol + offset name it.
     function: the source function whose scope names are resolved in; inlined: the functions whose inlined copies hold
-    the pc, innermost first.  entry: address of the containing concrete function's entry; entry_why_not: why that cannot be probed.  file, line: of the source.
+    the pc, innermost first.  entry: address of the containing concrete function's entry; entry_why_not: why that cannot be
+    probed.  file, line: of the source.
     outer: the place was given as an offset or an address in the concrete function, so names that the innermost inlined
     function does not know are looked up in the functions it was inlined into.  why_not: why it cannot be probed, None where
     it can.

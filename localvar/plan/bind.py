@@ -49,7 +49,7 @@ class Binder:
         kept = [self._probe(number, reach[number], uses) for number in range(len(self.probes))]
         planned = []
         for use in uses:
-            sites = {self._number(site) for probe, roles in zip(kept, reach) for role, _, functions in roles
+            sites = {self._number(site) for probe, roles in zip(kept, reach, strict=True) for role, _, functions in roles
                      if use.function in functions for site in sites_for(role, [self._sites[i] for i in probe.sites])}
             planned.append(self._use(use, sorted(sites)))
         return ReadPlan(tuple(self._sites), tuple(kept), tuple(planned))
@@ -178,7 +178,8 @@ def _in_plain(declaration: ProbeDeclaration, read: Read) -> Read:
     if declaration.kind is ProbeKind.PROBE or read.how is not How.ENTRY_CAPTURE:
         return read
     return replace(read, how=None, source=None, reason=Reason(
-        "plain-kprobe", "it needs a second probe at the function's entry, which a plain kprobe does not have: use LOCALVAR_PROBE"))
+        "plain-kprobe",
+        "it needs a second probe at the function's entry, which a plain kprobe does not have: use LOCALVAR_PROBE"))
 
 
 def _demanded(use: MacroUse, read: Read, arch: Architecture) -> Read:

@@ -98,7 +98,8 @@ def check_frame(address: Expr, arch: Architecture) -> None:
     if isinstance(address, Binary) and address.op is Op.ADD and isinstance(address.right, Const):
         below = fold.signed(address.right.value, address.bits) < 0
         if below and address.left == Reg(arch.stack_pointer, arch.address_bits):
-            raise Unproven(Reason("no-frame", "its place in the frame is not set up at this address (it is below the stack pointer)"))
+            raise Unproven(Reason(
+                "no-frame", "its place in the frame is not set up at this address (it is below the stack pointer)"))
 
 
 def _gather(address: Expr, first: int, size: int, arch: Architecture) -> Expr:

@@ -117,7 +117,8 @@ class Resolver:
         kept = [instance for instance in found if instance.inlined is inlined]
         if not kept:
             lacking, way = ("inlined copy", "never") if inlined else ("code out of line", "always")
-            raise source_failure("no-code", f"function '{target.name}' has no {lacking} in this kernel: it is {way} inlined", span)
+            raise source_failure("no-code", f"function '{target.name}' has no {lacking} in this kernel: it is {way} inlined",
+                                 span)
         return kept
 
     def _is_part(self, instance: Instance) -> bool:
@@ -148,8 +149,8 @@ class Resolver:
                 found = True
                 yield self._site(blocks_within(_narrow(chain, pc), pc), pc)
         if not found and without_code:
-            raise source_failure("no-code", f"label '{wanted}' of function '{target.name}' has no address: its code was merged away",
-                                 span)
+            raise source_failure(
+                "no-code", f"label '{wanted}' of function '{target.name}' has no address: its code was merged away", span)
         if not found:
             note = f"its labels: {', '.join(sorted(names))}" if names else "it has no labels"
             raise source_failure("no-such-label", f"function '{target.name}' has no label '{wanted}'", span, notes=(Note(note),))
