@@ -31,8 +31,8 @@ _INFIX = {
     Op.EQ: "==", Op.NE: "!=", Op.SLT: "<", Op.SLE: "<=", Op.SGT: ">", Op.SGE: ">=", Op.ULT: "<", Op.ULE: "<=",
     Op.UGT: ">", Op.UGE: ">=",
 }
-_SIGNED_OPERANDS = frozenset({Op.SDIV, Op.SMOD, Op.SLT, Op.SLE, Op.SGT, Op.SGE})
-_SHIFTS = {Op.SHL: "localvar_shl", Op.SHR: "localvar_shr", Op.SAR: "localvar_sar"}
+_SIGNED_COMPARISONS = frozenset({Op.SLT, Op.SLE, Op.SGT, Op.SGE})
+_SHIFTS = {Op.SHL: "localvar_shl", Op.SHR: "localvar_shr"}
 
 
 def c_expression(expr: Expr, arch: Architecture) -> str:
@@ -68,7 +68,7 @@ class _Writer:
         if isinstance(expr, Load):
             return self._load(expr)
         if isinstance(expr, Select):
-            return f"({self.operand(expr.condition)} ? {self.operand(expr.yes)} : {self.operand(expr.no)})"
+            return f"({self._condition(expr.condition)} ? {self.operand(expr.yes)} : {self.operand(expr.no)})"
         if isinstance(expr, Extend):
             return self._extend(expr)
         if isinstance(expr, Unary):
@@ -77,6 +77,14 @@ class _Writer:
             return self._binary(expr)
         assert isinstance(expr, Parameter)
         raise ValueError("a parameter reference that was not resolved")
+
+    def _condition(self, expr: Expr) -> str:
+        """expr where only whether it is zero counts."""
+        if isinstance(expr, Extend) and not expr.signed and expr.bits > expr.operand.bits:
+            return self._condition(expr.operand)
+        if isinstance(expr, Binary) and expr.op in COMPARISONS:
+            return self._compare(expr)
+        return self.operand(expr)
 
     def _load(self, expr: Load) -> str:
         ctype = UNSIGNED[expr.bits]
@@ -97,7 +105,7 @@ class _Writer:
         ctype = UNSIGNED[expr.bits]
         operand = self.operand(expr.operand)
         if expr.op is Op.SABS:
-            return f"(({ctype})localvar_abs(({SIGNED[expr.bits]}){operand}))"
+            return f"localvar_abs({ctype}, ({SIGNED[expr.bits]}){operand})"
         return f"(({ctype}){'-' if expr.op is Op.NEG else '~'}{operand})"
 
     def _binary(self, expr: Binary) -> str:
@@ -108,18 +116,21 @@ class _Writer:
             offset = fold.signed(expr.right.value, 64)
             if abs(offset) < 1 << 31:
                 return f"({self.operand(expr.left)} {'-' if offset < 0 else '+'} {abs(offset)})"
-        left, right = self.operand(expr.left), self.operand(expr.right)
-        if expr.op in _SIGNED_OPERANDS:
-            cast = SIGNED[expr.left.bits]
-            infix = {Op.SDIV: "/", Op.SMOD: "%"}.get(expr.op) or _INFIX[expr.op]
-            left, right = f"({cast}){left}", f"({cast}){right}"
-        else:
-            infix = _INFIX[expr.op]
         if expr.op in COMPARISONS:
-            return f"({left} {infix} {right})"
-        # narrower than int, C computes in int: the cast brings the result back to its width
-        needs_cast = expr.bits < 32 or expr.op in (Op.SDIV, Op.SMOD)
-        return f"(({ctype})({left} {infix} {right}))" if needs_cast else f"({left} {infix} {right})"
+            return f"(({ctype}){self._compare(expr)})"
+        left, right = self.operand(expr.left), self.operand(expr.right)
+        if expr.op in (Op.SDIV, Op.SMOD):
+            cast = SIGNED[expr.bits]
+            return f"(({ctype})(({cast}){left} {'/' if expr.op is Op.SDIV else '%'} ({cast}){right}))"
+        if expr.bits >= 32:
+            return f"({left} {_INFIX[expr.op]} {right})"
+        # narrower than int, C computes in int: the casts keep a product from overflowing and bring the result back
+        return f"(({ctype})((u32){left} {_INFIX[expr.op]} {right}))"
+
+    def _compare(self, expr: Binary) -> str:
+        """A comparison, whose type is C's int."""
+        cast = f"({SIGNED[expr.left.bits]})" if expr.op in _SIGNED_COMPARISONS else ""
+        return f"({cast}{self.operand(expr.left)} {_INFIX[expr.op]} {cast}{self.operand(expr.right)})"
 
     def _shift(self, expr: Binary) -> str:
         ctype, left = UNSIGNED[expr.bits], self.operand(expr.left)
@@ -131,8 +142,8 @@ class _Writer:
             return f"(({ctype}){text})" if expr.bits < 32 else text
         right = self.operand(expr.right)
         if expr.op is Op.SAR:
-            return f"(({ctype})localvar_sar(({SIGNED[expr.bits]}){left}, {right}))"
-        return f"(({ctype}){_SHIFTS[expr.op]}({left}, {right}))"
+            return f"(({ctype})localvar_sar({SIGNED[expr.bits]}, {left}, {right}))"
+        return f"{_SHIFTS[expr.op]}({ctype}, {left}, {right})"
 
 
 def _constant(expr: Const) -> str:
