@@ -11,12 +11,14 @@ from pathlib import Path as FilePath
 from types import TracebackType
 
 from localvar.arch import ARCHITECTURES, Architecture
+from localvar.code.flow import Flow
 from localvar.diagnostics import Failure, Note, Span, environment_failure, source_failure
 from localvar.dwarf.elf import Elf
 from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.locate import Locator
 from localvar.dwarf.lookup import TypeLookup
+from localvar.dwarf.ranges import die_ranges
 from localvar.model.path import Path
 from localvar.model.site import Site
 from localvar.model.source import Alias
@@ -52,7 +54,8 @@ class Kernel:
             self.info = DebugInfo(self.elf)
         self.release = release or "unknown"
         self.locator = Locator(self.info, arch)
-        self.judge = Judge(self.locator, arch)
+        self.flow = Flow(self.elf)
+        self.judge = Judge(self.locator, arch, self._intact)
         self.resolver = Resolver(self.info)
         self.names = TypeLookup(self.info)
 
@@ -107,6 +110,10 @@ class Kernel:
             why = "no symbol init_task: not a kernel" if self.elf.symbols else "no symbol table: it was stripped"
             raise environment_failure("no-anchor", f"{self.path}: {why}", fix="give the vmlinux as it was linked, with symbols")
         return found[0].value
+
+    def _intact(self, site: Site) -> frozenset[int]:
+        function = self.info.die(site.scope.dies[-1])
+        return self.flow.intact(site.entry, die_ranges(function), site.pc)
 
     def nearest(self, site: Site, paths: Sequence[Path]) -> tuple[Note, ...]:
         """Notes that say where in the site's function all of the paths are readable."""

@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from localvar.arch import Architecture
-from localvar.model.expr import Entry, Expr
+from localvar.model.expr import Entry, Expr, Reg
 from localvar.model.location import Reason
 from localvar.model.path import Path
 from localvar.model.plan import Assembly, Chunk, How, Object, Read, Scalar, Source, Variable
 from localvar.model.rewrite import rewrite
 from localvar.model.site import NOWHERE, Site, SiteKind
-from localvar.plan.read import absent_read, plan_read, walk
+from localvar.plan.read import absent_read, expressions, plan_read, walk
 
 
 class Locations(Protocol):
@@ -44,10 +44,14 @@ class Locations(Protocol):
 
 @dataclass(frozen=True)
 class Judge:
-    """Decides what is read and how.  All methods raise NoSuchMember where a path does not fit its type."""
+    """Decides what is read and how.  All methods raise NoSuchMember where a path does not fit its type.
+
+    intact: the registers that provably hold at a site what they held on entry to its function.
+    """
 
     locations: Locations
     arch: Architecture
+    intact: Callable[[Site], frozenset[int]] = lambda site: frozenset()
 
     def local(self, site: Site, path: Path) -> Read:
         """GET_LOCAL_VAR and its kin."""
@@ -93,6 +97,8 @@ class Judge:
         assert found.source is not None
         if site.pc == site.entry and site.kind is SiteKind.INSTRUCTION:
             return replace(found, source=_at_entry(found.source), how=How.DIRECT)
+        if site.kind is SiteKind.INSTRUCTION and entry_registers(found.source) <= self.intact(site):
+            return replace(found, source=_at_entry(found.source), how=How.SAME_PLACE)
         return self._captured(site, found)
 
     def _captured(self, site: Site, found: Read) -> Read:
@@ -108,6 +114,12 @@ class Judge:
         if any(isinstance(node, Entry) for node in walk(frame)):
             return _absent(found, Reason("entry-value", "the frame itself depends on registers at the function's entry"))
         return replace(found, frame=frame)
+
+
+def entry_registers(source: Source) -> frozenset[int]:
+    """The registers whose values on entry a source depends on."""
+    return frozenset(inner.number for expr in expressions(source) for node in walk(expr) if isinstance(node, Entry)
+                     for inner in walk(node.operand) if isinstance(inner, Reg))
 
 
 def _absent(read: Read, reason: Reason) -> Read:

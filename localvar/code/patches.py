@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Code that the running kernel changes, as vmlinux lists it: alternatives, jump labels, exception fixups.
+
+arch/x86/include/asm/alternative.h (struct alt_instr: 12 bytes up to 6.1, 14 since 6.3), include/linux/jump_label.h
+(struct jump_entry), arch/x86/include/asm/extable.h.  All offsets are relative to the field that holds them.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from localvar.dwarf.elf import SHF_EXECINSTR, Elf
+
+ALT_SIZES = {12: 10, 14: 12}
+"""Size of a struct alt_instr to the offset of its instrlen."""
+
+
+@dataclass(frozen=True)
+class Patches:
+    """rewritten: [low, high) ranges that may be replaced by other instructions, ascending.  jumps: address of a jump
+    label to its target.  landings: addresses where exception fixups continue."""
+
+    rewritten: tuple[tuple[int, int], ...]
+    jumps: dict[int, int]
+    landings: frozenset[int]
+
+
+def read_patches(elf: Elf) -> Patches | None:
+    """The lists of a vmlinux; None where one of them is in a form that is not known (nothing can be proven then)."""
+    rewritten = _alternatives(elf)
+    if rewritten is None:
+        return None
+    jumps = {}
+    for at, code, target in _relative_pairs(elf, "__start___jump_table", "__stop___jump_table", "__jump_table", 16):
+        jumps[at + code] = at + 4 + target
+    landings = {at + 4 + fixup for at, _, fixup in _relative_pairs(elf, "__start___ex_table", "__stop___ex_table", "__ex_table", 12)}
+    return Patches(rewritten, jumps, frozenset(landings))
+
+
+def _table(elf: Elf, start: str, stop: str, name: str) -> tuple[int, bytes]:
+    """Address and bytes of a table: between its symbols, or its section."""
+    low, high = elf.symbols_named(start), elf.symbols_named(stop)
+    if low and high:
+        return low[0].value, elf.memory(low[0].value, high[0].value - low[0].value) or b""
+    section, contents = elf.section(name), elf.contents(name)
+    return (section.address, contents.bytes(0, contents.size)) if section else (0, b"")
+
+
+def _relative_pairs(elf: Elf, start: str, stop: str, name: str, size: int) -> list[tuple[int, int, int]]:
+    """(address of the entry, its first two relative fields) for each entry of a table."""
+    base, data = _table(elf, start, stop, name)
+    return [(base + at, *struct.unpack_from("<ii", data, at)) for at in range(0, len(data) - size + 1, size)]
+
+
+def _alternatives(elf: Elf) -> tuple[tuple[int, int], ...] | None:
+    base, data = _table(elf, "__alt_instructions", "__alt_instructions_end", ".altinstructions")
+    if not data:
+        return ()
+    for size, length_at in ALT_SIZES.items():
+        if len(data) % size:
+            continue
+        found = [(base + at + struct.unpack_from("<i", data, at)[0], data[at + length_at]) for at in range(0, len(data), size)]
+        if all(_is_code(elf, address) for address, _ in found):
+            return tuple(sorted((address, address + length) for address, length in found))
+    return None
+
+
+def _is_code(elf: Elf, address: int) -> bool:
+    section = elf.section_at(address)
+    return section is not None and bool(section.flags & SHF_EXECINSTR)
