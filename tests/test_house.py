@@ -19,7 +19,7 @@ PACKAGE = ROOT / "localvar"
 
 #: What every part may import: values, words and places, no work.
 BASE = {"localvar", "arch", "ctext", "diagnostics", "model", "paths"}
-STAGES = {"codegen", "dwarf", "plan", "probe", "source", "types"}
+STAGES = {"code", "codegen", "dwarf", "plan", "probe", "source", "types"}
 #: Part of localvar (module or folder): the other parts that it may import. A part that is not here is no part yet.
 MAY_IMPORT = {
     "localvar": set[str](),
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "ctext": BASE,
     **dict.fromkeys(STAGES, BASE),
     "probe": BASE | {"dwarf"},
+    "code": BASE | {"dwarf"},
     "kbuild": BASE,
     "kernel": BASE | STAGES,
     # The drivers: what the program does, each a list of stages.
@@ -41,7 +42,7 @@ MAY_IMPORT = {
 }
 #: Third-party package: the parts that may import it.
 LIBRARIES = {
-    "capstone": {"probe", "plan", "dwarf"},
+    "capstone": {"code", "probe"},
     "clang": {"source", "types"},
     "click": {"cli"},
     "elftools": {"dwarf"},
