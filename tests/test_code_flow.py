@@ -67,7 +67,8 @@ def test_the_tracer_preserves_every_register(tmp_path: Path) -> None:
     assert intact(tmp_path, "call __fentry__\nhere: ret") >= ARGUMENTS
 
 
-@pytest.mark.parametrize("instruction", ["cpuid", "rdtsc", "rep movsb", "mul %rsi", "div %rsi", "cmpxchg %rcx, (%rdi)", "syscall"])
+@pytest.mark.parametrize("instruction", [
+    "cpuid", "rdtsc", "rep movsb", "mul %rsi", "div %rsi", "cmpxchg %rcx, (%rdi)", "syscall"])
 def test_an_instruction_that_is_not_on_the_lists_loses_everything(tmp_path: Path, instruction: str) -> None:
     assert intact(tmp_path, f"{instruction}\nhere: ret") == frozenset()
 

@@ -34,8 +34,8 @@ def read_patches(elf: Elf) -> Patches | None:
     jumps = {}
     for at, code, target in _relative_pairs(elf, "__start___jump_table", "__stop___jump_table", "__jump_table", 16):
         jumps[at + code] = at + 4 + target
-    landings = {at + 4 + fixup for at, _, fixup in _relative_pairs(elf, "__start___ex_table", "__stop___ex_table", "__ex_table", 12)}
-    return Patches(rewritten, jumps, frozenset(landings))
+    fixups = _relative_pairs(elf, "__start___ex_table", "__stop___ex_table", "__ex_table", 12)
+    return Patches(rewritten, jumps, frozenset(at + 4 + fixup for at, _, fixup in fixups))
 
 
 def _table(elf: Elf, start: str, stop: str, name: str) -> tuple[int, bytes]:

@@ -35,8 +35,8 @@ _FIRST = frozenset(
 _ACCUMULATOR = {"cdqe": frozenset({0}), "cwde": frozenset({0}), "cdq": frozenset({1}), "cqo": frozenset({1})}
 """Instructions without operands that change the accumulator or its upper half."""
 
-_NONE = frozenset("cmp test push nop endbr64 endbr32 bt prefetchnta prefetcht0 prefetcht1 prefetcht2 prefetchw pause lfence mfence "
-                  "sfence ud2 cld std clac stac int3".split())
+_NONE = frozenset("cmp test push nop endbr64 endbr32 bt prefetchnta prefetcht0 prefetcht1 prefetcht2 prefetchw pause lfence "
+                  "mfence sfence ud2 cld std clac stac int3".split())
 """Instructions that change no general register but the stack pointer."""
 
 

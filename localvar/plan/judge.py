@@ -67,14 +67,16 @@ class Judge:
         """GET_ENTRY_VAR."""
         variable = self.locations.entry_variable(site, path.name)
         if variable is None:
-            return absent_read(site, path, Reason("no-such-variable", f"no parameter '{path.name}' of the function at {place(site)}"))
+            text = f"no parameter '{path.name}' of the function at {place(site)}"
+            return absent_read(site, path, Reason("no-such-variable", text))
         return self.read(site, variable, path)
 
     def returned(self, site: Site) -> Read:
         """GET_RETURN_VALUE."""
         path = Path("return")
         if site.kind is not SiteKind.RETURN:
-            return absent_read(site, path, Reason("no-return", f"{place(site)} is no function's return: bind the handler to '….return'"))
+            text = f"{place(site)} is no function's return: bind the handler to '….return'"
+            return absent_read(site, path, Reason("no-return", text))
         return self.read(site, self.locations.return_value(site), path)
 
     def static(self, path: Path, file: str | None) -> Read:
@@ -85,8 +87,7 @@ class Judge:
     def all(self, site: Site) -> list[Read]:
         """Every variable in scope at a site; at a return what is known there: the value and the parameters on entry."""
         if site.kind is SiteKind.RETURN:
-            found = [self.returned(site)] + [self.read(site, v, Path(v.name)) for v in self.locations.entry_variables(site)]
-            return found
+            return [self.returned(site)] + [self.read(site, v, Path(v.name)) for v in self.locations.entry_variables(site)]
         return [self.read(site, variable, Path(variable.name)) for variable in self.locations.variables(site)]
 
     def read(self, site: Site, variable: Variable, path: Path) -> Read:
