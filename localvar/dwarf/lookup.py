@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.info import DebugInfo
-from localvar.dwarf.names import dies_named
+from localvar.dwarf.names import dies_named, distinct_types
 from localvar.dwarf.types import type_at
 from localvar.model.ctype import CType
 
@@ -28,10 +28,9 @@ class TypeLookup:
         return self._find(kind, name, _TAGS[kind])
 
     def definitions(self, kind: str, name: str) -> tuple[CType, ...]:
-        """Every definition of `typedef`, `struct`, `union` or `enum` name, one for each unit that has it: for types
-        that few units have (those of a header are in thousands)."""
+        """The definitions of `typedef`, `struct`, `union` or `enum` name that differ in size or place, one of each."""
         tag = c.DW_TAG_typedef if kind == "typedef" else _TAGS[kind]
-        return tuple(type_at(die) for die in dies_named(self._info, name, {tag}, skip_declarations=True))
+        return tuple(type_at(die) for die in distinct_types(self._info, name, tag))
 
     def _find(self, kind: str, name: str, tag: int) -> CType | None:
         if (kind, name) not in self._found:

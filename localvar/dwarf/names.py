@@ -42,6 +42,27 @@ def dies_named(info: DebugInfo, name: str, tags: Collection[int], *, limit: int 
     return [found[key] for key in sorted(found)][:limit]
 
 
+def distinct_types(info: DebugInfo, name: str, tag: int) -> list[Die]:
+    """Definitions of that name, one for each size and line that they are declared with: a header's type is in thousands
+    of units."""
+    text = name.encode() + b"\0"
+    found: dict[int, Die] = {}
+    seen: set[tuple[object, ...]] = set()
+    needles = [offset.to_bytes(4, "little") for offset in _string_offsets(info, text)]
+    if len(text) <= INLINE_STRING_LIMIT or not needles:
+        needles.append(text)
+    for needle in needles:
+        _collect(info, re.compile(re.escape(needle)), name, {tag}, found, 1 << 30, True, seen)
+    if info.elf.section(".debug_str_offsets") is not None:
+        for die in dies_named(info, name, {tag}, skip_declarations=True):
+            found[die.key] = die
+    return [found[key] for key in sorted(found)]
+
+
+def _shape(die: Die) -> tuple[object, ...]:
+    return tuple(die.constant(attribute) for attribute in (c.DW_AT_byte_size, c.DW_AT_decl_line, c.DW_AT_decl_column))
+
+
 def _string_offsets(info: DebugInfo, text: bytes) -> list[int]:
     """Where .debug_str can have a string that DIEs refer to; text ends with its null byte.
 
@@ -62,12 +83,14 @@ def _reversed_before(contents: Contents, offset: int) -> bytes:
 
 
 def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collection[int], found: dict[int, Die],
-             limit: int, skip_declarations: bool) -> None:
+             limit: int, skip_declarations: bool, seen: set[tuple[object, ...]] | None = None) -> None:
+    """Add to found; seen: shapes of those found, of which one is enough."""
     for position in info.search(needle):
         if len(found) >= limit:
             return
         unit = info.unit_at(position)
-        if not _may_be_name(unit, position - unit.offset, tags, skip_declarations):
+        start = _may_be_name(unit, position - unit.offset, tags, skip_declarations)
+        if start is None or (seen and start >= 0 and _shape(unit.die(start)) in seen):
             continue
         path = unit.path_to(position - unit.offset)
         if not path or path[-1][1].tag not in tags:
@@ -75,11 +98,13 @@ def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collec
         die = Die(unit, path[-1])
         if die.string(c.DW_AT_name) == name and not (skip_declarations and die.flag(c.DW_AT_declaration)):
             found[die.key] = die
+            if seen is not None:
+                seen.add(_shape(die))
 
 
-def _may_be_name(unit: Unit, position: int, tags: Collection[int], skip_declarations: bool) -> bool:
-    """Whether the bytes in front of position can be a DIE's code and what precedes its name: a cheap test that most
-    chance matches fail, before the unit is walked.  True for a name behind attributes of varying size."""
+def _may_be_name(unit: Unit, position: int, tags: Collection[int], skip_declarations: bool) -> int | None:
+    """Where the DIE would begin, if the bytes in front of position are one's code and what precedes its name: a cheap test
+    that most chance matches fail (None), before the unit is walked.  -1 for a name behind attributes of varying size."""
     for code, abbreviation in unit.abbreviations.items():
         if abbreviation.tag not in tags:
             continue
@@ -91,13 +116,13 @@ def _may_be_name(unit: Unit, position: int, tags: Collection[int], skip_declarat
                 prefix = _code_bytes(code)
                 start = position - before - len(prefix)
                 if start >= 0 and unit.data[start : start + len(prefix)] == prefix:
-                    return True
+                    return start
                 break
             size = form_size(form, *unit.sizes)
             if size is None:
-                return True
+                return -1
             before += size
-    return False
+    return None
 
 
 def _code_bytes(code: int) -> bytes:
