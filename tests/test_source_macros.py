@@ -183,23 +183,3 @@ def test_registers_parameter_is_found_through_typedefs_and_qualifiers(tmp_path: 
     result = scanned(tmp_path, types + function)
     assert not result.messages
     assert result.use("x").regs == "ctx"
-
-
-@pytest.mark.parametrize("statement", [
-    "regs = NULL;", "regs++;", "--regs;", "change(&regs);", "{ struct pt_regs *regs = 0; (void)regs; }",
-    "{ int regs; (void)regs; }", "{ char *regs; (void)regs; }", "for (struct pt_regs *regs = 0; regs;) ;",
-])
-def test_registers_parameter_that_changes_is_an_error(tmp_path: Path, statement: str) -> None:
-    result = scanned(tmp_path, "void change(struct pt_regs **);\n"
-                     + handler(f"\t{statement}\n\treturn GET_LOCAL_VAR(x);"))
-    assert [d.slug for d in result.log.diagnostics] == ["regs-changed"]
-
-
-@pytest.mark.parametrize("statement", [
-    "print(\"%lx\", regs->di);", "struct { int regs; } s = { .regs = 1 }; s.regs = 2;",
-    "use(regs, *regs, 1 & regs->di);",
-    "int (*f)(struct pt_regs *regs) = 0; (void)f;", "if (regs == NULL) return 0;", "return *regs, regs->ax;",
-])
-def test_registers_parameter_may_be_read(tmp_path: Path, statement: str) -> None:
-    result = scanned(tmp_path, "void use();\n" + handler(f"\t{statement}\n\treturn GET_LOCAL_VAR(x);"))
-    assert not result.messages

@@ -18,6 +18,7 @@ from tests.source_program import HANDLER, handler, scanned
     ("return missing(1);", "5:9: compiler: call to undeclared function 'missing'"),
     ("return 0; } static missing_t x; void f(void) {", "5:21: compiler: unknown type name 'missing_t'"),
     ("missing_t x; return 0;", "5:2: compiler: use of undeclared identifier 'missing_t'"),
+    ("return 0; } static f(void) { return 0;", "5:21: compiler: type specifier missing, defaults to 'int'"),
     ("goto missing;", "5:7: compiler: use of undeclared label 'missing'"),
     ("return MISSING(GET_LOCAL_VAR(x));", "5:9: compiler: call to undeclared function 'MISSING'"),
     ("struct task_struct t; return t.missing;",
@@ -56,6 +57,20 @@ def test_syntax_and_unknown_names_are_reported_where_they_stand(
 ])
 def test_what_depends_on_types_is_left_to_the_final_compile(tmp_path: Path, body: str) -> None:
     assert not scanned(tmp_path, handler(f"\t{body}")).messages
+
+
+@pytest.mark.parametrize("standard", ["gnu89", "gnu11", "gnu2x"])
+def test_every_standard_finds_the_same_mistakes(tmp_path: Path, standard: str) -> None:
+    body = "\tPRINT_LOCAL_VARS(buf, bufsize);\n\tSET_LOCAL_VAR(x, GET_LOCAL_VAR_OR(y, bufsize));\n\treturn missing(1);"
+    words = {"gnu89": "implicit declaration of function", "gnu2x": "use of undeclared identifier"}
+    assert scanned(tmp_path, handler(body), flags=[f"-std={standard}"]).messages == [
+        f"7:9: compiler: {words.get(standard, 'call to undeclared function')} 'missing'"]
+
+
+def test_unknown_name_that_may_be_a_variable_of_the_probed_code_comes_with_a_fix(tmp_path: Path) -> None:
+    result = scanned(tmp_path, handler("\tTASK;\n\treturn tsk->pid;"))
+    assert [d.fix for d in result.log.diagnostics] == [
+        None, "to read a variable of the probed code, write GET_LOCAL_VAR(tsk)"]
 
 
 def test_missing_header_is_reported_alone(tmp_path: Path) -> None:

@@ -25,11 +25,11 @@ struct localvar_scan {
 };
 
 extern struct localvar_scan localvar_scan;
-int localvar_scan_arguments();
+int localvar_scan_arguments(int unused, ...);
 
 #define LOCALVAR_SCAN_VALUE		(localvar_scan.localvar_value)
 #define LOCALVAR_SCAN_WITH(...)		\
-	(localvar_scan_arguments(__VA_ARGS__), LOCALVAR_SCAN_VALUE)
+	(localvar_scan_arguments(0, __VA_ARGS__), LOCALVAR_SCAN_VALUE)
 
 #define GET_LOCAL_VAR(...)		LOCALVAR_SCAN_VALUE
 #define GET_LOCAL_VAR_OR(path, ...)	LOCALVAR_SCAN_WITH(__VA_ARGS__)

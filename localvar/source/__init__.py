@@ -10,6 +10,7 @@
     inclusions  what the #include directives say
     literals    where a character of a string literal is written
     files       which of the files that were read belong to the module
+    registers   whether uses read through the registers of the probe that fired
     guards      which uses stand where LOCAL_VAR_AVAILABLE() holds
     probes      LOCALVAR_PROBE, PROBE_LOCATION, PROBE_ALIAS, LOCALVAR_BEGIN and kin
     problems    which of the compiler's complaints are the user's concern at this stage

@@ -44,7 +44,8 @@ def clang_flags(flags: Sequence[str], directory: str, *, target: str | None = No
         *([f"--target={target}"] if target else []),
         *_identity(kept),
         *kept,
-        "-w", "-Werror=implicit-function-declaration", "-ferror-limit=0", "-fno-spell-checking",
+        "-Wno-everything", "-Werror=implicit-function-declaration", "-Werror=implicit-int",
+        "-ferror-limit=0", "-fno-spell-checking",
     ]
 
 

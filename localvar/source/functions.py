@@ -7,23 +7,21 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from localvar.diagnostics import Log, Span
+from localvar.diagnostics import Span
 from localvar.source.lexer import Kind
-from localvar.source.macros import Locator, Use
+from localvar.source.macros import Locator
 from localvar.source.parse import Initialised, Signature
 from localvar.source.stream import Definition, Piece, Stream
 
 _REGS = re.compile(r"(?:(?:const|volatile) )*struct pt_regs \*(?: ?(?:const|volatile|restrict|__restrict))*")
-_ASSIGNMENTS = frozenset({"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>=", "++", "--"})
-_OPERATORS = frozenset({"return", "sizeof", "typeof", "__typeof__", "case", "else", "do", "goto"})
-_BEFORE_OPERAND = frozenset({"(", ",", "=", "return", ";", "{", "}", "[", "?", ":", "&&", "||", "!"})
 
 
 @dataclass(frozen=True)
 class Body:
     """A function definition in a stream: pieces `first` (of its declaration) to `last` (its closing brace).
 
-    signature is None where the compiler has none: the function's body is made by a macro.
+    signature is None where the compiler has none: the function's body is made by a macro.  regs: the name of its
+    struct pt_regs * parameter, "" where that has none.
     """
 
     name: str
@@ -34,6 +32,12 @@ class Body:
     signature: Signature | None
     regs: str | None
     span: Span
+
+    @property
+    def regs_at(self) -> int | None:
+        """Which of the parameters the registers are; None where there are none, or a macro makes the declaration."""
+        kinds = [kind for _, kind in self.signature.parameters] if self.signature is not None else []
+        return next((number for number, kind in enumerate(kinds) if _REGS.fullmatch(kind)), None)
 
 
 @dataclass(frozen=True)
@@ -183,45 +187,3 @@ def _reached(names: set[str], through: Mapping[str, Collection[str]]) -> set[str
             reached.add(name)
             pending += through.get(name, ())
     return reached
-
-
-def check_regs(body: Body, uses: Sequence[Use], locator: Locator, log: Log) -> None:
-    """Complain where the name that the uses read registers through means something else than the parameter."""
-    name = body.regs
-    if not uses or name is None:
-        return
-    stream = body.stream
-    for index in range(body.brace, body.last):
-        if stream.text(index) == name and _changes(stream, index):
-            piece = stream.pieces[index]
-            log.error("regs-changed", f"{name} does not stay the probe's registers in {body.name}()",
-                      locator.span(piece), notes=locator.notes(piece.copy),
-                      fix=f"leave the parameter {name} alone and give the other value another name")
-    for use in uses:
-        copy = use.copy
-        while copy:
-            if name in (locator.copies[copy].carrier.parameters or ()):
-                log.error("regs-hidden",
-                          f"{name} is a parameter of the macro {locator.copies[copy].carrier.name}",
-                          use.span, notes=locator.notes(copy), fix="give the macro's parameter another name")
-            copy = locator.copies[copy].parent
-
-
-def _changes(stream: Stream, index: int) -> bool:
-    """Whether the name at index is assigned, declared anew, or has its address taken."""
-    before, after = stream.text(index - 1), stream.text(index + 1)
-    if before in (".", "->"):
-        return False
-    if after in _ASSIGNMENTS or before in ("++", "--"):
-        return True
-    if before == "&":
-        return stream.text(index - 2) in _BEFORE_OPERAND
-    declared = index - 1
-    while stream.text(declared) in ("*", "const", "volatile", "restrict"):
-        declared -= 1
-    around = stream.parent[index]
-    prototype = stream.text(around) == "(" and after in (",", ")")
-    member = stream.text(around) == "{" and {stream.text(around - 1), stream.text(around - 2)} & {"struct",
-                                                                                                  "union"}
-    typed = stream.pieces[declared].kind is Kind.NAME and stream.text(declared) not in _OPERATORS
-    return typed and not prototype and not member

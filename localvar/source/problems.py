@@ -28,13 +28,15 @@ _NAMES = re.compile(
     r"|implicit declaration of function "
     r"|unknown type name "
     r"|must use '\w+' tag to refer to type "
+    r"|type specifier missing, defaults to 'int'"
     r"|redefinition of "
     r"|redeclaration of "
     r"|no member named "
     r"|too (?:few|many) arguments to function call"
     r"|conflicting types for "
 )
-_TAIL = re.compile(r"; ISO C99 and later do not support implicit function declarations$")
+_TAIL = re.compile(r"; ISO C99 and later do not support implicit (?:function declarations|int)$")
+_UNKNOWN = re.compile(r"use of undeclared identifier '([a-z]\w*)'")
 _GCC_ACCEPTS = re.compile(r"function definition is not allowed here|localvar_|LOCALVAR_")
 
 
@@ -62,7 +64,9 @@ def reported(messages: Iterable[Message], span: Callable[[Place], Span | None]) 
         text = f"#error {text}" if message.category == _ERROR_DIRECTIVE else text
         if where is None and message.place is not None:
             text = f"{message.place.path}: {text}"
-        found.append(Diagnostic(Severity.ERROR, "compiler", text, where, notes))
+        unknown = _UNKNOWN.fullmatch(text)
+        fix = f"to read a variable of the probed code, write GET_LOCAL_VAR({unknown[1]})" if unknown else None
+        found.append(Diagnostic(Severity.ERROR, "compiler", text, where, notes, fix))
     return found
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localvar.diagnostics import Diagnostic, Log, Span, environment_failure
 from localvar.model.source import READS, Function, Macro, MacroCopy, MacroUse, ProbeSource
 from localvar.source.files import ModuleFiles, mentions_reads, quoted_headers
-from localvar.source.functions import Body, Declaration, check_regs, items, references
+from localvar.source.functions import Body, Declaration, items, references
 from localvar.source.guards import guarded
 from localvar.source.inclusions import dependencies, headers, include_at
 from localvar.source.lexer import alive, tokenize
@@ -20,6 +20,7 @@ from localvar.source.macros import Locator, Use, find, written
 from localvar.source.parse import Inclusion, Message, Place, Unit, unit_flags
 from localvar.source.probes import Context, Declared, declared
 from localvar.source.problems import is_syntax, is_use, reported
+from localvar.source.registers import check_calls, check_name, readers
 from localvar.source.stream import LOCALVAR_MACROS, Stream, Streams
 
 _NEEDS_STRUCTURE = frozenset({
@@ -115,6 +116,7 @@ def _source(module: ModuleFiles, unit: Unit, inclusions: Sequence[Inclusion], me
         found.hooks += part.hooks
     _check_covered(messages, read, streams, locator, log)
     calls = references(list(bodies.values()), declarations, streams.definitions)
+    _check_registers(read, module, unit, streams, calls, log)
     copies = tuple(_copy(name, locator) for name in streams.copies)
     spans = [u.span for u in uses] + [p.span for p in found.probes] + [a.span for a in found.aliases]
     spans += [h.span for h in found.hooks] + [c.span for c in copies]
@@ -141,10 +143,14 @@ def _streams(module: ModuleFiles, unit: Unit, inclusions: Sequence[Inclusion], m
 
 def _read(path: str, streams: Streams, unit: Unit, locator: Locator, log: Log) -> _Read:
     stream = streams.streams[path]
-    bodies, declarations = items(stream, lambda piece: unit.function_at(piece.path, piece.start),
-                                 lambda piece: unit.initialised_at(piece.path, piece.start), locator)
+    bodies, declarations = _items(stream, unit, locator)
     uses = find(stream, streams.expanded.get(path), locator, log)
     return _Read(path, stream, bodies, declarations, uses)
+
+
+def _items(stream: Stream, unit: Unit, locator: Locator) -> tuple[list[Body], list[Declaration]]:
+    return items(stream, lambda piece: unit.function_at(piece.path, piece.start),
+                 lambda piece: unit.initialised_at(piece.path, piece.start), locator)
 
 
 def _in_functions(read: Iterable[_Read], streams: Streams, locator: Locator, log: Log) -> list[MacroUse]:
@@ -154,7 +160,6 @@ def _in_functions(read: Iterable[_Read], streams: Streams, locator: Locator, log
         reads = {use.first: use for use in r.uses if use.macro in READS}
         for body in r.bodies:
             inside = [reads.pop(first) for first in sorted(reads) if body.brace < first < body.last]
-            check_regs(body, inside, locator, log)
             available = {use.first: (use.last, use.arguments[0].text) for use in inside
                          if use.macro is Macro.LOCAL_VAR_AVAILABLE}
             known = guarded(r.stream, body.brace, body.last, available, streams.definitions) if available else {}
@@ -168,6 +173,29 @@ def _in_functions(read: Iterable[_Read], streams: Streams, locator: Locator, log
             log.error("outside-function", f"{use.macro.value} outside a function", use.span,
                       notes=locator.notes(use.copy), fix="use it in a handler, or in a function that handlers call")
     return list(found.values())
+
+
+def _check_registers(read: Sequence[_Read], module: ModuleFiles, unit: Unit, streams: Streams,
+                     calls: Mapping[str, Collection[str]], log: Log) -> None:
+    """Complain where a use would read through other registers than the probe's."""
+    locator = Locator(module.files, streams.copies)
+    using: dict[str, list[Use]] = {}
+    for r in read:
+        through = [use for use in r.uses if use.macro in READS and use.macro is not Macro.GET_STATIC_VAR]
+        for body in r.bodies:
+            using[body.name] = [use for use in through if body.brace < use.first < body.last]
+    bodies = {body.name: body for r in read for body in r.bodies}
+    called = readers(bodies.values(), {name for name, uses in using.items() if uses}, calls)
+    for name in called:
+        check_name(bodies[name], using[name], locator, log)
+    if not called:
+        return
+    # Calls that the module's macros make are seen where those are expanded.
+    expanded = streams.again(called)
+    locator = Locator(module.files, expanded.copies)
+    for stream in expanded.streams.values():
+        found, _ = _items(stream, unit, locator)
+        check_calls(stream, found, {name: bodies[name] for name in called}, locator, log)
 
 
 def _has_registers(use: Use, body: Body, locator: Locator, log: Log) -> bool:

@@ -115,13 +115,14 @@ class Streams:
     files: the module's files by path.  dead: the bytes of each that are not compiled.  expanded: in the files
     for which it is known, the offsets of the macro names that the compiler expanded (elsewhere all are taken
     to be). included: what an #include directive at (path, line's offset) brings in, where that is a file of
-    the module.
+    the module.  names: what makes a macro a carrier.
     """
 
     def __init__(self, files: Mapping[str, File], dead: Callable[[str], Sequence[tuple[int, int]]],
                  expanded: Mapping[str, Collection[int]], included: Callable[[str, int, int], str | None],
-                 log: Log) -> None:
+                 log: Log, names: Collection[str] = frozenset(LOCALVAR_MACROS)) -> None:
         self._files, self._dead, self._included, self._log = files, dead, included, log
+        self._names = names
         self.expanded = expanded
         self._macros: dict[str, Definition] = {}
         self._carrying: frozenset[str] | None = None
@@ -146,9 +147,18 @@ class Streams:
         self.streams[path] = Stream(path, pieces)
         return self.streams[path]
 
+    def again(self, names: Collection[str]) -> Streams:
+        """The streams of the same files with the macros expanded whose bodies hold one of these names, and no others.
+
+        Macros are expanded wherever they look like a use, and nothing is complained about: to look at, not to rewrite.
+        """
+        other = Streams(self._files, self._dead, {}, self._included, Log(), names)
+        other.read(next(iter(self.streams)))
+        return other
+
     def _flush(self, run: list[Piece], *, inside: Token | None, path: str) -> list[Piece]:
         """Expand what was read up to a directive, unless that stands in the arguments of a carrier."""
-        opened = _unclosed(run, {*self._carriers(), *LOCALVAR_MACROS}) if inside is not None else None
+        opened = _unclosed(run, {*self._carriers(), *self._names}) if inside is not None else None
         if opened is not None and inside is not None:
             span = self._files[path].span(inside.start, inside.end)
             self._log.error("directive-in-macro", f"a preprocessing directive in the arguments of {opened}",
@@ -165,7 +175,7 @@ class Streams:
             while len(found) != before:
                 before = len(found)
                 found |= {name for name, macro in self._macros.items() if any(
-                    t.kind is Kind.NAME and (t.text in LOCALVAR_MACROS or t.text in found) for t in macro.body)}
+                    t.kind is Kind.NAME and (t.text in self._names or t.text in found) for t in macro.body)}
             self._carrying = frozenset(found)
         return self._carrying
 
