@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from localvar.dwarf import constants as c
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.names import dies_named, distinct_types
@@ -10,6 +13,7 @@ from localvar.dwarf.types import type_at
 from localvar.model.ctype import CType
 
 _TAGS = {"struct": c.DW_TAG_structure_type, "union": c.DW_TAG_union_type, "enum": c.DW_TAG_enumeration_type}
+_IDENTIFIER = re.compile(rb"(?<=\0)[A-Za-z_]\w*(?=\0)", re.ASCII)
 
 
 class TypeLookup:
@@ -31,6 +35,12 @@ class TypeLookup:
         """The definitions of `typedef`, `struct`, `union` or `enum` name that differ in size or place, one of each."""
         tag = c.DW_TAG_typedef if kind == "typedef" else _TAGS[kind]
         return tuple(type_at(die) for die in distinct_types(self._info, name, tag))
+
+    def strings(self) -> Iterator[str]:
+        """Every identifier in .debug_str: names of types among others."""
+        contents = self._info.elf.contents(".debug_str")
+        for match in _IDENTIFIER.finditer(contents.bytes(0, contents.size)):
+            yield match[0].decode()
 
     def _find(self, kind: str, name: str, tag: int) -> CType | None:
         if (kind, name) not in self._found:

@@ -153,7 +153,7 @@ class _Definer:
             return ""
         member = field.member
         bits = "" if member.bit_size is None else f":{member.bit_offset % 8}"
-        size = object_size(member.type()) if member.bit_size is None else f"{member.bit_size} bits"
+        size = object_size(member.type()) if member.bit_size is None else _bits(member.bit_size)
         return f"{self._base + member.offset}{bits}  {size}"
 
     def _summary(self, record: Record, layout: Layout, end: int) -> str:
@@ -172,6 +172,10 @@ def _with_hole(decl: Any, bits: int) -> Any:
 def _amount(bits: int) -> str:
     count, unit = (bits, "bit") if bits % 8 else (bits // 8, "byte")
     return f"{count} {unit}{'s' * (count != 1)}"
+
+
+def _bits(count: int) -> str:
+    return f"{count} bit{'s' * (count != 1)}"
 
 
 def _end(item: Field | Pad) -> int:

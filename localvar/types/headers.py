@@ -19,6 +19,10 @@ ROUNDS = 6
 DEPTH = 2
 """How far that goes on for the headers of missing types."""
 
+THROUGH = {"asm-generic/int-ll64.h": "linux/types.h", "asm-generic/posix_types.h": "linux/types.h",
+           "uapi/linux/types.h": "linux/types.h", "uapi/linux/posix_types.h": "linux/types.h", "linux/posix_types.h": "linux/types.h"}
+"""Headers that kernel code takes through another."""
+
 BASICS = "linux/types.h"
 """What a header misses most: tried first."""
 
@@ -60,7 +64,8 @@ class IncludePath:
                 name = declared[len(root) + 1 :]
                 if os.path.isfile(os.path.join(directory, name)):
                     found.setdefault(name, -len(root))
-        return tuple(sorted(found, key=lambda name: found[name]))
+        best = sorted(found, key=lambda name: found[name])
+        return tuple(dict.fromkeys((*(THROUGH[name] for name in best if name in THROUGH), *best)))
 
     def spelling(self, declared: str | None) -> str | None:
         """The best of spellings(), None where there is none."""
