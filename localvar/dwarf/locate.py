@@ -22,7 +22,7 @@ from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, name_of, or
 from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
 from localvar.model import fold
-from localvar.model.ctype import Array, BaseType, CType, Encoding, Record, size_of, strip
+from localvar.model.ctype import NESTING_LIMIT, Array, BaseType, CType, Encoding, Record, size_of, strip
 from localvar.model.expr import Address, Entry, Expr, Parameter, PerCpu, Reg, contains
 from localvar.model.location import (
     Absent,
@@ -298,15 +298,18 @@ class Locator:
         return evaluate_value(row.cfa.data, Context(die.unit, self.arch, nothing, nothing, no_variable))
 
 
-def is_integer_class(ctype: CType, offset: int = 0) -> bool:
+def is_integer_class(ctype: CType, offset: int = 0, depth: int = 0) -> bool:
     """Whether all parts of a type are integers or pointers in their natural places (psABI 3.2.3: class INTEGER, or
     MEMORY for its size alone)."""
     bare = strip(ctype)
+    if depth > NESTING_LIMIT:
+        return False
     if isinstance(bare, Record):
         return not bare.declaration and all(
-            member.bit_size is not None or is_integer_class(member.type(), offset + member.offset) for member in bare.members())
+            member.bit_size is not None or is_integer_class(member.type(), offset + member.offset, depth + 1)
+            for member in bare.members())
     if isinstance(bare, Array):
-        return is_integer_class(bare.element(), offset)
+        return is_integer_class(bare.element(), offset, depth + 1)
     if isinstance(bare, BaseType) and bare.encoding in (Encoding.FLOAT, Encoding.OTHER):
         return False
     size = size_of(bare)

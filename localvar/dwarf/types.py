@@ -4,15 +4,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.line import LineTable
+from localvar.dwarf.op import decode
 from localvar.model.ctype import (
-    Array, BaseType, CType, Declared, Encoding, Enumeration, FunctionType, Member, Pointer, Qualified, Qualifier, Record,
-    Typedef, UnknownType, Void,
+    Array,
+    BaseType,
+    CType,
+    Declared,
+    Encoding,
+    Enumeration,
+    FunctionType,
+    Member,
+    Pointer,
+    Qualified,
+    Qualifier,
+    Record,
+    Typedef,
+    UnknownType,
+    Void,
+    is_signed,
+    size_of,
+    strip,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +66,8 @@ def type_at(die: Die) -> CType:
     if die.tag == c.DW_TAG_typedef:
         return Typedef(die.key, die.string(c.DW_AT_name) or "?", declared(die), partial(type_of, die),
                        die.constant(c.DW_AT_alignment))
+    if c.DW_AT_signature in die:
+        die = _defined(die)
     if die.tag in _RECORDS:
         return _record(die)
     if die.tag == c.DW_TAG_enumeration_type:
@@ -74,16 +93,21 @@ def declared(die: Die) -> Declared:
     return Declared(file, die.constant(c.DW_AT_decl_line) or 0)
 
 
-@lru_cache(maxsize=None)
+@cache
 def line_table(unit: Unit) -> LineTable:
     """The line table of a unit, made once."""
     return LineTable(unit)
 
 
+def _defined(die: Die) -> Die:
+    """The definition, in a type unit, of what die declares (section 5.7.1)."""
+    found = die.reference(c.DW_AT_signature)
+    if found is None or found.tag != die.tag or c.DW_AT_signature in found:
+        raise DwarfError(f"DW_AT_signature of the DIE at {die.key:#x} leads to no definition")
+    return found
+
+
 def _record(die: Die) -> CType:
-    signature = die.reference(c.DW_AT_signature)
-    if signature is not None:
-        return type_at(signature)
     return Record(
         key=die.key, kind=_RECORDS[die.tag], name=die.string(c.DW_AT_name), size=die.constant(c.DW_AT_byte_size) or 0,
         declaration=die.flag(c.DW_AT_declaration), declared=declared(die), unit=line_table(die.unit).name,
@@ -97,42 +121,55 @@ def _members(die: Die) -> tuple[Member, ...]:
 
 def _member(die: Die) -> Member:
     bit_size = die.constant(c.DW_AT_bit_size)
-    offset = 8 * (die.constant(c.DW_AT_data_member_location) or 0)
+    offset = 8 * _byte_offset(die)
     if c.DW_AT_data_bit_offset in die:
         offset += die.constant(c.DW_AT_data_bit_offset) or 0
     elif c.DW_AT_bit_offset in die and bit_size is not None:
         # DWARF 2: counted from the most significant bit of a storage unit of DW_AT_byte_size bytes (section 5.5.6)
         storage = die.constant(c.DW_AT_byte_size)
         if storage is None:
-            from localvar.model.ctype import size_of
-
             storage = size_of(type_of(die)) or 0
         offset += 8 * storage - (die.constant(c.DW_AT_bit_offset) or 0) - bit_size
     return Member(die.string(c.DW_AT_name), offset, bit_size, die.constant(c.DW_AT_alignment), partial(type_of, die))
 
 
+def _byte_offset(die: Die) -> int:
+    """DW_AT_data_member_location: a number, or in DWARF 2 an expression that adds one (section 5.7.6)."""
+    block = die.block(c.DW_AT_data_member_location)
+    if block is None:
+        return die.constant(c.DW_AT_data_member_location) or 0
+    operations = decode(block, *die.unit.sizes[:2])
+    if [operation.code for operation in operations] != [c.DW_OP_plus_uconst]:
+        raise DwarfError(f"the place of the member at {die.key:#x} is an expression")
+    return operations[0].number()
+
+
 def _enumeration(die: Die) -> CType:
-    underlying = type_of(die)
-    signed = isinstance(underlying, BaseType) and underlying.encoding is Encoding.SIGNED
-    size = die.constant(c.DW_AT_byte_size) or (underlying.size if isinstance(underlying, BaseType) else 0)
+    underlying = strip(type_of(die))
+    size = die.constant(c.DW_AT_byte_size) or size_of(underlying) or 0
+    signed = is_signed(underlying) if c.DW_AT_type in die else _has_negative(die)
 
     def enumerators() -> tuple[tuple[str, int], ...]:
         found = []
         for child in die.children():
             if child.tag == c.DW_TAG_enumerator:
-                value = child.constant(c.DW_AT_const_value) or 0
-                form = child.attributes[c.DW_AT_const_value][0] if c.DW_AT_const_value in child else 0
-                found.append((child.string(c.DW_AT_name) or "?", _enumerator(value, form, signed)))
+                found.append((child.string(c.DW_AT_name) or "?", _enumerator(child, size, signed)))
         return tuple(found)
 
     return Enumeration(die.key, die.string(c.DW_AT_name), size, signed, die.flag(c.DW_AT_declaration), declared(die),
                        line_table(die.unit).name, enumerators)
 
 
-def _enumerator(value: int, form: int, signed: bool) -> int:
-    """gcc writes enumerators in DW_FORM_data1/2/4/8 without a sign: the enum's own signedness says how to read them."""
-    bits = {c.DW_FORM_data1: 8, c.DW_FORM_data2: 16, c.DW_FORM_data4: 32, c.DW_FORM_data8: 64}.get(form)
-    return value - (1 << bits) if signed and bits and value >> (bits - 1) else value
+def _has_negative(die: Die) -> bool:
+    """Whether an enum of which no underlying type is told has a negative enumerator."""
+    return any((child.constant(c.DW_AT_const_value) or 0) < 0 for child in die.children())
+
+
+def _enumerator(die: Die, size: int, signed: bool) -> int:
+    """The value of an enumerator: gcc writes negative ones as DW_FORM_sdata and zero-extends all others (dwarf2out.cc,
+    gen_enumeration_type_die), so 255 is 255 in a signed enum too; what cannot be so is the two's complement."""
+    value = die.constant(c.DW_AT_const_value) or 0
+    return value - (1 << 8 * size) if signed and size and value >> (8 * size - 1) > 0 else value
 
 
 def _array(die: Die) -> CType:

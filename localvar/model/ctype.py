@@ -167,14 +167,20 @@ class UnknownType:
 CType = Void | BaseType | Pointer | Qualified | Typedef | Record | Enumeration | Array | FunctionType | UnknownType
 
 
+NESTING_LIMIT = 64
+"""Typedefs of typedefs, arrays of arrays: more are damage."""
+
+
 def strip(ctype: CType) -> CType:
-    """ctype without typedefs and qualifiers."""
-    while isinstance(ctype, (Typedef, Qualified)):
+    """ctype without typedefs and qualifiers; UnknownType where damaged debug info has them refer to each other."""
+    for _ in range(NESTING_LIMIT):
+        if not isinstance(ctype, (Typedef, Qualified)):
+            return ctype
         ctype = ctype.target()
-    return ctype
+    return UnknownType(ctype.key, "a type that refers to itself")
 
 
-def size_of(ctype: CType) -> int | None:
+def size_of(ctype: CType, depth: int = 0) -> int | None:
     """Size in bytes; None for incomplete types, functions and void."""
     ctype = strip(ctype)
     if isinstance(ctype, (BaseType, Pointer)):
@@ -182,7 +188,7 @@ def size_of(ctype: CType) -> int | None:
     if isinstance(ctype, (Record, Enumeration)):
         return None if ctype.declaration else ctype.size
     if isinstance(ctype, Array):
-        element = size_of(ctype.element())
+        element = size_of(ctype.element(), depth + 1) if depth < NESTING_LIMIT else None
         return None if ctype.count is None or element is None else ctype.count * element
     return None
 

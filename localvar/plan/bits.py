@@ -6,9 +6,11 @@ Little endian, as struct pt_regs and memory are on the architectures here.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from localvar.arch import Architecture
 from localvar.model import fold
-from localvar.model.expr import Binary, Const, Entry, Expr, Load, Op, Reg
+from localvar.model.expr import Const, Entry, Expr, Load, Op, Reg
 from localvar.model.location import (
     Absent,
     Constant,
@@ -22,7 +24,7 @@ from localvar.model.location import (
     Register,
     Value,
 )
-from localvar.model.memory import is_safe
+from localvar.model.memory import is_below_stack, is_safe
 
 MACHINE_BITS = (8, 16, 32, 64, 128)
 
@@ -35,15 +37,20 @@ class Unproven(Exception):
         self.reason = reason
 
 
-def extract(location: Location, bit_offset: int, bit_size: int, arch: Architecture) -> Expr:
+def extract(location: Location, bit_offset: int, bit_size: int, arch: Architecture, trusted: bool = True) -> Expr:
     """bit_size bits of a variable from bit_offset on (both counted from the least significant bit of its first byte),
-    as an expression of the next machine width, upper bits zero.  Raises Unproven."""
+    as an expression of the next machine width, upper bits zero.  trusted: the bits are known to be the variable's own,
+    so that memory of a safe place is read without protection.  Raises Unproven."""
     if isinstance(location, Absent):
         raise Unproven(location.reason)
     if bit_size <= 0:
         raise Unproven(Reason("damaged", "damaged debug info: its type has no size"))
     if isinstance(location, Memory):
-        return _from_memory(location.address, bit_offset, bit_size, arch)
+        return _from_memory(location.address, bit_offset, bit_size, _Loads(arch, trusted))
+    if bit_offset < 0:
+        raise Unproven(Reason("too-small", "it lies in front of what debug info gives"))
+    if not width_for(bit_size):
+        raise Unproven(Reason("too-large", f"{bit_size} bits are no scalar"))
     if isinstance(location, Constant):
         return _from_constant(location.data, bit_offset, bit_size)
     if isinstance(location, Pieces):
@@ -75,43 +82,57 @@ def _cut(whole: Expr, bit_offset: int, bit_size: int) -> Expr:
     return value if bit_size == width else fold.binary(Op.AND, value, Const(fold.mask(bit_size), width))
 
 
-def _from_memory(address: Expr, bit_offset: int, bit_size: int, arch: Architecture) -> Expr:
+@dataclass(frozen=True)
+class _Loads:
+    """How memory is read."""
+
+    arch: Architecture
+    trusted: bool
+
+    def load(self, address: Expr, offset: int, bits: int) -> Expr:
+        """bits of memory at address plus offset bytes."""
+        place = fold.add(address, offset)
+        check_frame(place, self.arch)
+        return Load(place, bits, self.trusted and is_safe(place, self.arch))
+
+
+def within(location: Location, bit_offset: int, bit_size: int) -> tuple[Location, int]:
+    """The one piece that holds a run of bits, and their offset in it; location and bit_offset where none does."""
+    at = 0
+    for piece in location.pieces if isinstance(location, Pieces) else ():
+        if at <= bit_offset and bit_offset + bit_size <= at + piece.bit_size:
+            return within(piece.location, piece.bit_offset + bit_offset - at, bit_size)
+        at += piece.bit_size
+    return location, bit_offset
+
+
+def _from_memory(address: Expr, bit_offset: int, bit_size: int, loads: _Loads) -> Expr:
     first = bit_offset // 8
     shift = bit_offset % 8
     width = width_for(shift + bit_size)
     if not width:
         raise Unproven(Reason("too-large", f"{bit_size} bits are no scalar"))
     if shift == 0 and bit_size == width:
-        return _load(address, first, width, arch)
-    return _cut(_gather(address, first, -(-(shift + bit_size) // 8), arch), shift, bit_size)
-
-
-def _load(address: Expr, offset: int, bits: int, arch: Architecture) -> Expr:
-    place = fold.add(address, offset)
-    check_frame(place, arch)
-    return Load(place, bits, is_safe(place, arch))
+        return loads.load(address, first, width)
+    return _cut(_gather(address, first, -(-(shift + bit_size) // 8), loads), shift, bit_size)
 
 
 def check_frame(address: Expr, arch: Architecture) -> None:
-    """Refuse memory below the stack pointer: the frame that will hold it is not set up yet (or is gone), and an
-    interrupt may write there: kernels are built without a red zone (-mno-red-zone).  Raises Unproven."""
-    if isinstance(address, Binary) and address.op is Op.ADD and isinstance(address.right, Const):
-        below = fold.signed(address.right.value, address.bits) < 0
-        if below and address.left == Reg(arch.stack_pointer, arch.address_bits):
-            raise Unproven(Reason(
-                "no-frame", "its place in the frame is not set up at this address (it is below the stack pointer)"))
+    """Refuse memory below the stack pointer.  Raises Unproven."""
+    if is_below_stack(address, arch):
+        raise Unproven(Reason("no-frame", "its place in the frame is not set up at this address (it is below the stack pointer)"))
 
 
-def _gather(address: Expr, first: int, size: int, arch: Architecture) -> Expr:
+def _gather(address: Expr, first: int, size: int, loads: _Loads) -> Expr:
     """size bytes of memory as one value, by loads that touch no byte outside them."""
     width = width_for(8 * size)
     if width == 8 * size:
-        return _load(address, first, width, arch)
+        return loads.load(address, first, width)
     value: Expr | None = None
     done = 0
     while done < size:
         step = next(n for n in (8, 4, 2, 1) if n <= size - done)
-        part = fold.extend(_load(address, first + done, 8 * step, arch), width, False)
+        part = fold.extend(loads.load(address, first + done, 8 * step), width, False)
         if done:
             part = fold.binary(Op.SHL, part, Const(8 * done, width))
         value = part if value is None else fold.binary(Op.OR, value, part)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from localvar.arch import Architecture
 from localvar.model import fold
@@ -15,11 +15,12 @@ from localvar.model.ctype import (
     Record,
     UnknownType,
     Void,
+    is_floating,
     is_scalar,
     size_of,
     strip,
 )
-from localvar.model.expr import Entry, Expr, Load, Parameter, children, contains
+from localvar.model.expr import Binary, Const, Entry, Expr, Load, Op, Parameter, children, contains
 from localvar.model.location import (
     Absent,
     Constant,
@@ -36,13 +37,16 @@ from localvar.model.memory import is_safe
 from localvar.model.path import IndexStep, MemberStep, Path
 from localvar.model.plan import Assembly, Chunk, How, LocationClass, Object, Read, Scalar, Source, Variable
 from localvar.model.site import Site
-from localvar.plan.bits import Unproven, check_frame, extract
+from localvar.plan.bits import Unproven, check_frame, extract, within
 
 _CLASSES: dict[type, LocationClass] = {
     Register: LocationClass.REGISTER, Memory: LocationClass.MEMORY, Value: LocationClass.VALUE,
     Constant: LocationClass.CONSTANT, Pieces: LocationClass.PIECES, ImplicitPointer: LocationClass.IMPLICIT_POINTER,
     EntryValue: LocationClass.ENTRY_VALUE, Absent: LocationClass.ABSENT,
 }
+
+NESTING_LIMIT = 64
+"""Unnamed structs within unnamed structs before they are taken for damage."""
 
 ASSEMBLY_LIMIT = 256
 """Bytes of an object that is put together from pieces before it is refused: read its members instead."""
@@ -58,12 +62,14 @@ class NoSuchMember(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """An object on the way along a path: bits of `location` from bit_offset, of a type; bit_size for bit-fields."""
+    """An object on the way along a path: bits of `location` from bit_offset, of a type; bit_size for bit-fields.
+    trusted: it is known to lie within the variable (no index into an array without bounds on the way)."""
 
     location: Location
     bit_offset: int
     type: CType
     bit_size: int | None = None
+    trusted: bool = True
 
 
 def location_class(location: Location) -> LocationClass:
@@ -80,6 +86,7 @@ def plan_read(site: Site, variable: Variable, path: Path, arch: Architecture) ->
     try:
         for step in path.steps:
             place = _index(place, step, arch) if isinstance(step, IndexStep) else _member(place, step, arch)
+        place = _in_one_piece(place)
         source = _source(place, arch)
         how = _way(source)
     except Unproven as problem:
@@ -111,31 +118,31 @@ def _member(place: Place, step: MemberStep, arch: Architecture) -> Place:
     if found is None:
         raise NoSuchMember(f"{record.kind} {record.name or '(unnamed)'} has no member '{step.name}'", member_names(record))
     offset, member = found
-    return Place(place.location, place.bit_offset + offset, member.type(), member.bit_size)
+    return replace(place, bit_offset=place.bit_offset + offset, type=member.type(), bit_size=member.bit_size)
 
 
-def find_member(record: Record, name: str) -> tuple[int, Member] | None:
+def find_member(record: Record, name: str, depth: int = 0) -> tuple[int, Member] | None:
     """The bit offset and member of that name, those of unnamed members included (C11 6.7.2.1 paragraph 13)."""
     for member in record.members():
         if member.name == name:
             return member.bit_offset, member
         inner = strip(member.type())
-        if member.name is None and isinstance(inner, Record):
-            found = find_member(inner, name)
+        if member.name is None and isinstance(inner, Record) and depth < NESTING_LIMIT:
+            found = find_member(inner, name, depth + 1)
             if found is not None:
                 return member.bit_offset + found[0], found[1]
     return None
 
 
-def member_names(record: Record) -> tuple[str, ...]:
+def member_names(record: Record, depth: int = 0) -> tuple[str, ...]:
     """Names that can follow `.`, those of unnamed members included."""
     names: list[str] = []
     for member in record.members():
         inner = strip(member.type())
         if member.name is not None:
             names.append(member.name)
-        elif isinstance(inner, Record):
-            names += member_names(inner)
+        elif isinstance(inner, Record) and depth < NESTING_LIMIT:
+            names += member_names(inner, depth + 1)
     return tuple(names)
 
 
@@ -143,30 +150,41 @@ def _index(place: Place, step: IndexStep, arch: Architecture) -> Place:
     array = strip(place.type)
     if isinstance(array, Pointer):
         place = _dereference(place, arch)
-        element, count = place.type, None
+        element, bounded = place.type, False
     elif isinstance(array, Array):
-        element, count = array.element(), array.count
+        element, bounded = array.element(), bool(array.count)  # [] and [0] are C's and gcc's flexible arrays
+        if bounded and array.count is not None and step.index >= array.count:
+            raise NoSuchMember(f"[{step.index}] is outside the array, which has {array.count} elements")
     else:
         raise NoSuchMember(f"[{step.index}] is asked of something that is no array or pointer")
-    if count is not None and step.index >= count:
-        raise NoSuchMember(f"[{step.index}] is outside the array, which has {count} elements")
     size = size_of(element)
     if size is None:
         raise NoSuchMember(f"[{step.index}]: the size of an element is not known")
-    return Place(place.location, place.bit_offset + 8 * size * step.index, element)
+    return replace(place, bit_offset=place.bit_offset + 8 * size * step.index, type=element, bit_size=None,
+                   trusted=place.trusted and bounded)
 
 
 def _dereference(place: Place, arch: Architecture) -> Place:
     pointer = strip(place.type)
     if isinstance(pointer, Array):
-        return Place(place.location, place.bit_offset, pointer.element())
+        return replace(place, type=pointer.element(), trusted=place.trusted and bool(pointer.count))
     if not isinstance(pointer, Pointer):
         raise NoSuchMember("'->' on something that is no pointer")
-    target = pointer.target()
-    if isinstance(place.location, ImplicitPointer):
-        return Place(place.location.target, 8 * place.location.offset, target)
-    value = extract(place.location, place.bit_offset, 8 * pointer.size, arch)
-    return Place(Memory(value), 0, target)
+    place = _in_one_piece(place)
+    if isinstance(place.location, ImplicitPointer) and place.bit_offset == 0:
+        # the variable is known, not its size: the offset may lead out of it
+        return Place(place.location.target, 8 * place.location.offset, pointer.target(), trusted=False)
+    value = extract(place.location, place.bit_offset, 8 * pointer.size, arch, place.trusted)
+    return Place(Memory(value), 0, pointer.target(), trusted=False)
+
+
+def _in_one_piece(place: Place) -> Place:
+    """place, in the one piece of its composite that holds it where there is one."""
+    bits = place.bit_size if place.bit_size is not None else 8 * (size_of(place.type) or 0)
+    if not isinstance(place.location, Pieces) or not bits:
+        return place
+    location, bit_offset = within(place.location, place.bit_offset, bits)
+    return replace(place, location=location, bit_offset=bit_offset)
 
 
 def _type_along(variable: Variable, path: Path) -> CType:
@@ -191,7 +209,7 @@ def _type_along(variable: Variable, path: Path) -> CType:
 def _source(place: Place, arch: Architecture) -> Source:
     """The value of the object that the path ends at.  Raises Unproven."""
     if place.bit_size is not None:
-        return Scalar(extract(place.location, place.bit_offset, place.bit_size, arch))
+        return Scalar(extract(place.location, place.bit_offset, place.bit_size, arch, place.trusted))
     size = size_of(place.type)
     if size is None:
         if isinstance(strip(place.type), (Void, UnknownType)):
@@ -199,18 +217,26 @@ def _source(place: Place, arch: Architecture) -> Source:
         if isinstance(strip(place.type), Array) and isinstance(place.location, Memory):
             return _object(place, arch)
         raise Unproven(Reason("type", "its type is incomplete in debug info"))
+    if is_floating(place.type):
+        raise Unproven(Reason("type", "floating point values cannot be used in the kernel"))
     if is_scalar(place.type):
-        return Scalar(extract(place.location, place.bit_offset, 8 * size, arch))
+        return Scalar(extract(place.location, place.bit_offset, 8 * size, arch, place.trusted))
     if isinstance(place.location, Memory):
         return _object(place, arch)
+    if isinstance(strip(place.type), Array):
+        raise Unproven(_reason(place.location) or Reason("array", "it is an array that is not in memory; read its elements"))
     return _assemble(place, size, arch)
+
+
+def _reason(location: Location) -> Reason | None:
+    return location.reason if isinstance(location, Absent) else None
 
 
 def _object(place: Place, arch: Architecture) -> Object:
     assert isinstance(place.location, Memory)
     address = fold.add(place.location.address, place.bit_offset // 8)
     check_frame(address, arch)
-    return Object(address, is_safe(address, arch))
+    return Object(address, place.trusted and is_safe(address, arch))
 
 
 def _assemble(place: Place, size: int, arch: Architecture) -> Assembly:
@@ -240,6 +266,8 @@ def _way(source: Source) -> How:
     needs_entry = False
     for expr in expressions(source):
         for node in walk(expr):
+            if isinstance(node, Binary) and _may_trap(node):
+                raise Unproven(Reason("division", "it takes a division that could trap"))
             if isinstance(node, Parameter):
                 raise Unproven(Reason("caller-unknown", "it is what a caller passed for a parameter that was optimized out"))
             if isinstance(node, Entry):
@@ -247,6 +275,15 @@ def _way(source: Source) -> How:
                 if not _register_only(node.operand):
                     raise Unproven(Reason("entry-memory", "it depends on what memory held on entry to the function"))
     return How.ENTRY_CAPTURE if needs_entry else How.DIRECT
+
+
+def _may_trap(node: Binary) -> bool:
+    """Whether a node is a division by what may be zero, or overflows (most negative number by -1), or needs a library
+    function that kernels do not have (128 bits)."""
+    if node.op not in (Op.SDIV, Op.UDIV, Op.SMOD, Op.UMOD):
+        return False
+    bad = {0, fold.mask(node.bits)} if node.op in (Op.SDIV, Op.SMOD) else {0}
+    return node.bits > 64 or not isinstance(node.right, Const) or node.right.value in bad
 
 
 def _register_only(expr: Expr) -> bool:
