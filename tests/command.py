@@ -18,6 +18,8 @@ from localvar.cli import COMMANDS
 from localvar.cli.group import LazyGroup, run
 from localvar.cli.report import Reporter
 
+ROOT = Path(__file__).resolve().parents[1]
+
 HEADERS = {
     "linux/types.h": """\
 #pragma once
@@ -120,11 +122,13 @@ def localvar(*arguments: str | Path) -> Ran:
     return Ran(status, _text(out), _text(err))
 
 
-def localvar_process(*arguments: str | Path, environ: Mapping[str, str] | None = None, timeout: float = 60) -> Ran:
-    """Run `localvar arguments…` in a process of its own; environ is added to the environment."""
-    done = subprocess.run([sys.executable, "-m", "localvar", *map(str, arguments)], env={**os.environ, **(environ or {})},
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
-    return Ran(done.returncode, done.stdout, done.stderr)
+def localvar_process(*arguments: str | Path, environ: Mapping[str, str] | None = None, stdout: int = subprocess.PIPE,
+                     timeout: float = 60) -> Ran:
+    """Run `localvar arguments…` in a process of its own; environ is added to the environment, stdout a file descriptor."""
+    done = subprocess.run([sys.executable, "-m", "localvar", *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=stdout,
+                          stderr=subprocess.PIPE, text=True, timeout=timeout, check=False,
+                          env={**os.environ, "PYTHONPATH": str(ROOT), **(environ or {})})
+    return Ran(done.returncode, done.stdout or "", done.stderr)
 
 
 def write_headers(folder: Path) -> Path:

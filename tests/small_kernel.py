@@ -65,9 +65,9 @@ def small_kernel(*, release: str | None = RELEASE, build_id: bytes | None = BUIL
         damage=damage or {})
 
 
-def write_small_kernel(folder: Path, name: str = "vmlinux", **options: object) -> Path:
-    """The image in a file of folder."""
-    return small_kernel(**options).write(folder / name)  # type: ignore[arg-type]
+def write_small_kernel(folder: Path, build_id: bytes = BUILD_ID) -> Path:
+    """The image as folder/vmlinux."""
+    return small_kernel(build_id=build_id).write(folder / "vmlinux")
 
 
 def without_debug_info(image: Image) -> Image:
@@ -104,8 +104,8 @@ def _types(header: int) -> list[Die]:
     ]
 
 
-def _parameter(name: str, type_: str, location: object, **more: object) -> Die:
-    return Die("formal_parameter", name=name, type=Ref(type_), location=location, **more)
+def _parameter(name: str, type_: str, location: object) -> Die:
+    return Die("formal_parameter", name=name, type=Ref(type_), location=location)
 
 
 def _oom() -> Unit:

@@ -70,7 +70,7 @@ def run(group: click.Group, arguments: Sequence[str]) -> int:
         own, flags = own[:at], tuple(own[at + 1 :])
     Reporter.current = Reporter(color=sys.stderr.isatty(), as_json="--json" in own)
     try:
-        status = _status(lambda: group.main(own, prog_name="localvar", standalone_mode=False, obj=flags))
+        status = _status(lambda: _invoke(group, own, flags))
         Reporter.current.finish()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -82,10 +82,16 @@ def run(group: click.Group, arguments: Sequence[str]) -> int:
     return status
 
 
-def _status(main: Callable[[], object]) -> int:
+def _invoke(group: click.Group, arguments: Sequence[str], flags: tuple[str, ...] | None) -> object:
+    """What the command returns.  Not through click's main(), which has its own mind of errors and exit statuses."""
+    with group.make_context("localvar", list(arguments), obj=flags) as context:
+        return group.invoke(context)
+
+
+def _status(command: Callable[[], object]) -> int:
     """The exit status of a command that is called here; what it raises is reported."""
     try:
-        status = main()
+        status = command()
         return status if isinstance(status, int) else Exit.DONE
     except Failure as failure:
         return _fail(failure)

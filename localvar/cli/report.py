@@ -6,9 +6,8 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, ClassVar
 
 import click
@@ -32,6 +31,7 @@ class Reporter:
     quiet: bool = False
     printed: list[Diagnostic] = field(default_factory=list)
     answered: dict[str, Any] = field(default_factory=dict)
+    _files: dict[str, list[bytes]] = field(default_factory=dict)
 
     current: ClassVar[Reporter]
 
@@ -70,7 +70,11 @@ class Reporter:
         where = f"{span.file}:{span.line}:{span.column}" if span and span.line else span.file if span else "localvar"
         where, message = harmless(where), harmless(message)
         lines = [f"{self._style(where, bold=True)}: {self._style(severity.value, fg=_COLORS[severity], bold=True)}: {message}"]
-        return lines + (_excerpt(span) if span is not None and excerpt and span.line else [])
+        if span is None or not excerpt or not span.line:
+            return lines
+        if span.file not in self._files:
+            self._files[span.file] = _file_lines(span.file)
+        return lines + _excerpt(span, self._files[span.file])
 
     def _style(self, text: str, **style: Any) -> str:
         return click.style(text, **style) if self.color else text
@@ -84,7 +88,6 @@ def harmless(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-@cache
 def _file_lines(path: str) -> list[bytes]:
     try:
         with open(path, "rb") as file:
@@ -93,9 +96,8 @@ def _file_lines(path: str) -> list[bytes]:
         return []
 
 
-def _excerpt(span: Span) -> list[str]:
+def _excerpt(span: Span, lines: Sequence[bytes]) -> list[str]:
     """The source line and a caret under the span, tabs kept so that they line up."""
-    lines = _file_lines(span.file)
     if not 0 < span.line <= len(lines):
         return []
     raw = lines[span.line - 1].removesuffix(b"\r")

@@ -31,8 +31,10 @@ def vars_command(coordinates: tuple[str, ...], options: Common) -> int:
             try:
                 found.append((coordinate, list_variables(coordinate, kernel)))
             except Failure as failure:
+                if failure.status is not Exit.SOURCE:
+                    raise
                 Reporter.current.show(failure.diagnostics)
-                status = max(status, failure.status)
+                status = Exit.SOURCE
         if options.as_json:
             Reporter.current.answer(document(kernel, found))
         else:
