@@ -69,16 +69,14 @@ def items(stream: Stream, signature_at: Callable[[Piece], Signature | None],
                 bodies.append(body)
                 first = end + 1
         elif text == ";":
-            declarations.append(Declaration(stream, first, at,
-                                            _initialised(stream, first, at, initialised_at)))
+            declarations.append(Declaration(stream, first, at, _initialised(stream, first, at, initialised_at)))
             first = at + 1
         at = end + 1
     return bodies, declarations
 
 
 def _body(stream: Stream, first: int, brace: int, last: int,
-          signature_at: Callable[[Piece], Signature | None],
-          locator: Locator) -> Body | None:
+          signature_at: Callable[[Piece], Signature | None], locator: Locator) -> Body | None:
     signature = _signature(stream, first, brace, signature_at)
     if signature is not None:
         name, regs = signature.name, _regs_parameter(signature)
@@ -105,8 +103,7 @@ def _groups(stream: Stream, first: int, brace: int) -> list[int]:
     level = [i for i in range(first, brace) if stream.parent[i] == stream.parent[brace]]
     if any(stream.text(i) == "=" for i in level):
         return []
-    return [i for i in level if i > first and stream.text(i) == "("
-            and stream.pieces[i - 1].kind is Kind.NAME]
+    return [i for i in level if i > first and stream.text(i) == "(" and stream.pieces[i - 1].kind is Kind.NAME]
 
 
 def _outermost(piece: Piece, locator: Locator) -> tuple[int, int]:

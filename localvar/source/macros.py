@@ -111,10 +111,8 @@ def _use(stream: Stream, macro: Macro, first: int, last: int, locator: Locator, 
     name, close = stream.pieces[first], stream.pieces[last]
     notes = locator.notes(name.copy)
     if name.made or not all(_same_text(name, p) and not p.made for p in (stream.pieces[first + 1], close)):
-        log.error("scattered-use",
-                  f"{macro.value} is put together by macros in a way that cannot be rewritten",
-                  locator.span(name), notes=notes,
-                  fix="write the macro's name and its parentheses next to each other")
+        log.error("scattered-use", f"{macro.value} is put together by macros in a way that cannot be rewritten",
+                  locator.span(name), notes=notes, fix="write the macro's name and its parentheses next to each other")
         return None
     span = locator.span(name, close)
     delimiters = [first + 1, *(i for i in range(first + 2, last) if _is_comma(stream, i, first + 1)), last]
@@ -133,8 +131,7 @@ def _use(stream: Stream, macro: Macro, first: int, last: int, locator: Locator, 
             made = Argument(decode(text), _argument_span(argument, name, locator))
         if made is None:
             log.error("scattered-use", f"the arguments of {macro.value} come from another macro", span,
-                      notes=notes,
-                      fix=f"write {form} with the arguments one by one")
+                      notes=notes, fix=f"write {form} with the arguments one by one")
             return None
         arguments.append(made)
     if macro in PATHS and not _check_path(pieces[0], locator, notes, log):
@@ -195,8 +192,7 @@ def _check_path(argument: Sequence[Piece], locator: Locator, notes: tuple[Note, 
 
 def _not_a_path(piece: Piece, locator: Locator, notes: tuple[Note, ...], log: Log) -> bool:
     log.error("not-a-path", f"`{decode(piece.text)}` does not belong in a path to a variable",
-              locator.span(piece),
-              notes=notes, fix="a path is a name followed by .member, ->member and [constant]")
+              locator.span(piece), notes=notes, fix="a path is a name followed by .member, ->member and [constant]")
     return False
 
 

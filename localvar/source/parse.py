@@ -254,7 +254,8 @@ class Unit:
         for cursor in self._recorded(_INCLUSION_DIRECTIVE):
             file = self._lib.clang_getIncludedFile(cursor)
             if file:
-                found.append(Inclusion(self._cindex.File(file).name, self._place(self._lib.clang_getCursorLocation(cursor))))
+                place = self._place(self._lib.clang_getCursorLocation(cursor))
+                found.append(Inclusion(self._cindex.File(file).name, place))
         return tuple(dict.fromkeys(found))
 
     def function_at(self, path: str, offset: int) -> Signature | None:
@@ -287,8 +288,8 @@ class Unit:
             line = f"\nstatic const char *const localvar_scan_{number} = {expression};\n"
             declaration = line.encode("latin-1")
             text = text[:offset] + declaration + text[offset:]
-            places = [(n, at + len(declaration)) for n,
-                      at in places] + [(number, offset + declaration.index(b"scan_"))]
+            places = [(n, at + len(declaration)) for n, at in places]
+            places.append((number, offset + declaration.index(b"scan_")))
         self.check(text)
         values = [(number, self._string_at(offset)) for number, offset in places]
         self.check(self.text)

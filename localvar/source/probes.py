@@ -103,8 +103,8 @@ def _probe(use: Use, context: Context, result: Declared) -> None:
     coordinates = _strings(use, 1, context)
     if function is not None and coordinates is not None:
         handler = Handler(Role.PROBE, function, use.arguments[0].span)
-        result.probes.append(ProbeDeclaration(ProbeKind.PROBE, use.span, (handler,), coordinates, use.copy
-                                              or None))
+        result.probes.append(
+            ProbeDeclaration(ProbeKind.PROBE, use.span, (handler,), coordinates, use.copy or None))
 
 
 def _alias(use: Use, context: Context, result: Declared) -> None:
@@ -132,8 +132,7 @@ def _function(use: Use, context: Context) -> str | None:
     body = context.functions.get(name)
     if body is None:
         log.error("no-such-handler", f"{use.macro.value}: no function {name}() is defined here",
-                  use.arguments[0].span,
-                  notes=notes + _close_names(name, context), fix=f"define {_form(use.macro, name)}")
+                  use.arguments[0].span, notes=notes + _close_names(name, context), fix=f"define {_form(use.macro, name)}")
         return None
     if body.signature is not None and not _fits(body.signature, use.macro):
         log.error("wrong-signature", f"{use.macro.value}: {name}() is declared {_shown(body.signature)}",
@@ -171,8 +170,7 @@ def _strings(use: Use, first: int, context: Context) -> tuple[Argument, ...] | N
         value = _value(use.pieces[number], use, context)
         span = use.arguments[number].span
         if value is None:
-            context.log.error("not-a-string",
-                              f"{use.macro.value}: argument {number + 1} is no string literal", span,
+            context.log.error("not-a-string", f"{use.macro.value}: argument {number + 1} is no string literal", span,
                               notes=context.locator.notes(use.copy), fix='write it as "…"')
             return None
         found.append(Argument(value.decode("utf-8", "replace"), span))

@@ -63,10 +63,7 @@ def _complain(piece: Piece, argument: Sequence[Piece], callee: str, caller: Body
 
 def check_name(body: Body, uses: Sequence[Use], locator: Locator, log: Log) -> None:
     """Complain where the name of a function's pt_regs parameter, through which the uses read, means something else."""
-    name = body.regs
-    if name is None:
-        return
-    stream = body.stream
+    name, stream = body.regs, body.stream
     for index in range(body.brace, body.last):
         if stream.text(index) == name and _changes(stream, index):
             piece = stream.pieces[index]
@@ -76,10 +73,10 @@ def check_name(body: Body, uses: Sequence[Use], locator: Locator, log: Log) -> N
     for use in uses:
         copy = use.copy
         while copy:
-            if name in (locator.copies[copy].carrier.parameters or ()):
-                log.error("regs-hidden",
-                          f"{name} is a parameter of the macro {locator.copies[copy].carrier.name}",
-                          use.span, notes=locator.notes(copy), fix="give the macro's parameter another name")
+            carrier = locator.copies[copy].carrier
+            if name in (carrier.parameters or ()):
+                log.error("regs-hidden", f"{name} is a parameter of the macro {carrier.name}", use.span,
+                          notes=locator.notes(copy), fix="give the macro's parameter another name")
             copy = locator.copies[copy].parent
 
 
@@ -97,7 +94,6 @@ def _changes(stream: Stream, index: int) -> bool:
         declared -= 1
     around = stream.parent[index]
     prototype = stream.text(around) == "(" and after in (",", ")")
-    member = stream.text(around) == "{" and {stream.text(around - 1), stream.text(around - 2)} & {"struct",
-                                                                                                  "union"}
+    owner = (stream.text(around - 1), stream.text(around - 2)) if stream.text(around) == "{" else ()
     typed = stream.pieces[declared].kind is Kind.NAME and stream.text(declared) not in _OPERATORS
-    return typed and not prototype and not member
+    return typed and not prototype and not {"struct", "union"} & set(owner)
