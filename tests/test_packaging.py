@@ -88,21 +88,25 @@ def environment(built: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 
 def declared_dependencies(wheel: Path) -> list[str]:
     """The distributions that a wheel needs, those that these need included."""
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        headers = message_from_bytes(archive.read(name))
-    needed = list(requirements(headers.get_all("Requires-Dist")))
+    needed = [requirement.name for requirement in requirements(wheel_requires(wheel))]
     for name in needed:
-        needed += [further for further in requirements(metadata.requires(name)) if further not in needed]
+        needed += [further.name for further in requirements(metadata.requires(name)) if further.name not in needed]
     return needed
 
 
-def requirements(lines: list[str] | None) -> Iterator[str]:
-    """Names of the distributions that requirement lines ask for on this system."""
+def wheel_requires(wheel: Path) -> list[str]:
+    """The requirement lines of a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return message_from_bytes(archive.read(name)).get_all("Requires-Dist") or []
+
+
+def requirements(lines: list[str] | None) -> Iterator[Requirement]:
+    """What requirement lines ask for on this system."""
     for line in lines or ():
         requirement = Requirement(line)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            yield requirement.name
+            yield requirement
 
 
 def link_distribution(name: str, site: Path) -> None:
@@ -130,6 +134,15 @@ def test_wheel_holds_the_headers_and_the_kbuild_files_of_the_tree(built: dict[st
 def test_wheel_holds_the_package_and_its_metadata_alone(built: dict[str, Path]) -> None:
     tops = {name.split("/")[0] for name in names_in(built[".whl"])}
     assert tops == {"localvar", f"localvar-{localvar.__version__}.dist-info"}
+
+
+def test_pinned_versions_are_in_the_ranges_that_the_wheel_asks_for(built: dict[str, Path]) -> None:
+    lines = (ROOT / "tools/requirements.txt").read_text().splitlines()
+    pins = {pin.name: pin.specifier for pin in requirements([line for line in lines if line and not line.startswith("#")])}
+    assert all([single.operator for single in pin] == ["=="] for pin in pins.values())
+    for requirement in requirements(wheel_requires(built[".whl"])):
+        (pin,) = pins[requirement.name]
+        assert requirement.specifier.contains(pin.version), f"{requirement} and {pin}"
 
 
 def test_sdist_gives_the_same_wheel(built: dict[str, Path], tmp_path: Path) -> None:
