@@ -32,7 +32,7 @@ _INFIX = {
     Op.UGT: ">", Op.UGE: ">=",
 }
 _SIGNED_COMPARISONS = frozenset({Op.SLT, Op.SLE, Op.SGT, Op.SGE})
-_SHIFTS = {Op.SHL: "localvar_shl", Op.SHR: "localvar_shr"}
+_SHIFTS = {Op.SHL: "localvar_shl", Op.SHR: "localvar_shr", Op.SAR: "localvar_sar"}
 
 
 def c_expression(expr: Expr, arch: Architecture) -> str:
