@@ -51,7 +51,7 @@ class Closure:
         self.given: dict[str, tuple[Named, bool]] = {}
         self._done: dict[str, Named] = {}
         self._completed: set[str] = set()
-        self._unnamed: set[int] = set()
+        self._unnamed: set[Record] = set()
         self._forward: set[Forward] = set()
 
     def add(self, ctype: CType, complete: bool = True) -> None:
@@ -107,10 +107,10 @@ class Closure:
         self.items.append(record)
 
     def _members(self, ctype: Record | Enumeration) -> None:
-        if isinstance(ctype, Enumeration) or ctype.key in self._unnamed:
+        if isinstance(ctype, Enumeration) or ctype in self._unnamed:
             return
         if ctype.name is None:
-            self._unnamed.add(ctype.key)
+            self._unnamed.add(ctype)
         for member in ctype.members():
             self.add(member.type(), True)
 

@@ -20,7 +20,8 @@ DEPTH = 2
 """How far that goes on for the headers of missing types."""
 
 THROUGH = {"asm-generic/int-ll64.h": "linux/types.h", "asm-generic/posix_types.h": "linux/types.h",
-           "uapi/linux/types.h": "linux/types.h", "uapi/linux/posix_types.h": "linux/types.h", "linux/posix_types.h": "linux/types.h"}
+           "uapi/linux/types.h": "linux/types.h", "uapi/linux/posix_types.h": "linux/types.h",
+           "linux/posix_types.h": "linux/types.h"}
 """Headers that kernel code takes through another."""
 
 BASICS = "linux/types.h"

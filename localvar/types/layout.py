@@ -50,13 +50,13 @@ class Layouts:
     """Layouts of records, each worked out once."""
 
     def __init__(self) -> None:
-        self._made: dict[int, Layout] = {}
+        self._made: dict[Record, Layout] = {}
 
     def of(self, record: Record) -> Layout:
         """The layout of a complete record."""
-        found = self._made.get(record.key)
+        found = self._made.get(record)
         if found is None:
-            found = self._made[record.key] = self._natural(record) or self._packed(record)
+            found = self._made[record] = self._natural(record) or self._packed(record)
         return found
 
     def alignment(self, ctype: CType) -> int:

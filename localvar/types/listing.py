@@ -130,7 +130,8 @@ def find_type(names: Names, name: str, file: str | None = None) -> Named:
     if len(words) != 1:
         kinds = words[:1]
     if len(words) not in (1, 2) or any(kind not in KINDS for kind in kinds):
-        raise source_failure("type-name", f"'{name}' is no name of a type", fix="write struct NAME, union NAME, enum NAME or NAME")
+        raise source_failure("type-name", f"'{name}' is no name of a type",
+                             fix="write struct NAME, union NAME, enum NAME or NAME")
     for kind in kinds:
         found = _of_kind(names, kind, words[-1], file)
         if len(found) > 1:

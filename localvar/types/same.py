@@ -26,7 +26,7 @@ def same_type(a: CType, b: CType) -> bool:
 def _same(a: CType, b: CType, deep: bool) -> bool:
     if type(a) is not type(b):
         return False
-    if a.key == b.key:
+    if a is b:
         return True
     if isinstance(a, Record) and isinstance(b, Record):
         return _records(a, b, deep)
