@@ -31,12 +31,15 @@ def switch(groups: Mapping[str, Sequence[int]], ends: str = "") -> str:
     text = "\tswitch (localvar_variant(regs)) {\n"
     for number, (statements, variants) in enumerate(ordered):
         last = number == len(ordered) - 1
-        text += "\tdefault: {\n" if last else "".join(f"\tcase {n}:\n" for n in sorted(set(variants)))[:-1] + " {\n"
-        text += indent(statements, 2)
-        if not _returns(statements):
-            text += "\t\tbreak;\n"
-        text += "\t}\n"
+        text += "\tdefault:\n" if last else "".join(f"\tcase {n}:\n" for n in sorted(set(variants)))
+        text += _block(statements)
     return text + "\t}\n" + ends
+
+
+def _block(statements: str) -> str:
+    """The body of a case: in braces where it can declare something, with a break where it does not return."""
+    body = indent(statements, 2) + ("" if _returns(statements) else "\t\tbreak;\n")
+    return f"\t{{\n{body}\t}}\n" if "\n" in statements else body
 
 
 def _returns(statements: str) -> bool:
