@@ -71,7 +71,8 @@ PACKED = ctype.struct("packed", 5, ctype.member("c", "char", 0), ctype.member("n
 
 LAYOUTS = {
     "packed": [PACKED],
-    "packed_and_aligned": [aligned(ctype.struct("packed_and_aligned", 8, ctype.member("c", "char", 0), ctype.member("n", "int", 1)), 4)],
+    "packed_and_aligned": [aligned(ctype.struct("packed_and_aligned", 8, ctype.member("c", "char", 0),
+                                                ctype.member("n", "int", 1)), 4)],
     "aligned_member": [aligned(ctype.struct("aligned_member", 32, ctype.member("c", "char", 0),
                                             ctype.member("n", "int", 16, alignment=16)), 16)],
     "aligned_type": [aligned(ctype.struct("aligned_type", 64, ctype.member("n", "int", 0)), 64)],
@@ -189,7 +190,8 @@ def test_two_types_of_one_name_are_not_mixed_up() -> None:
 
 def test_one_type_that_two_units_describe_is_written_once() -> None:
     def once() -> TypeLookup:
-        return lookup(ctype.pointer("s *", "s"), ctype.struct("s", 16, ctype.member("n", "int", 0), ctype.member("next", "s *", 8)))
+        itself = ctype.struct("s", 16, ctype.member("n", "int", 0), ctype.member("next", "s *", 8))
+        return lookup(ctype.pointer("s *", "s"), itself)
 
     closure = Closure(lambda ctype: False)
     closure.add(found(once(), "struct s"))

@@ -63,7 +63,7 @@ def setting(release: str) -> Setting:
     host, request = Host(), Request(kernel=release)
     try:
         vmlinux = find_vmlinux(request, host)
-        build = find_build_directory(request, host, vmlinux.release)
+        build = find_build_directory(request, host, release)
         flags = kernel_flags(build, host).for_file(Path("types.c"))
         return Setting(Kernel(vmlinux.path, vmlinux.release), (*flags, f"-I{include_directory()}"), str(build.path))
     except Failure as failure:
@@ -102,7 +102,8 @@ def in_a_function(number: int, ctype: Record | Enumeration, layouts: Layouts) ->
     closure.add(ctype)
     lines = [f"void f{number}(void)", "{"]
     for item in closure.items:
-        lines.append(f"{item.kind} {item.name};" if isinstance(item, Forward) else f"/* {origin(item)} */\n{define(item, layouts)}")
+        text = f"{item.kind} {item.name};" if isinstance(item, Forward) else f"/* {origin(item)} */\n{define(item, layouts)}"
+        lines.append(text)
     for item in closure.items:
         if isinstance(item, (Record, Enumeration)):
             lines += [str(assertion) for assertion in assertions(item, spelling(item))]
@@ -152,7 +153,8 @@ def test_private_types_have_no_header_and_say_why(installed: Setting) -> None:
     parser = open_unit("/nowhere/types.c", b"", installed.flags, directory=installed.directory)
     names = installed.kernel.names
     assert headers_for(names, "struct scan_control", installed.path, parser).reason == "private to mm/vmscan.c"
-    assert headers_for(names, "struct mount", installed.path, parser).reason == "fs/mount.h is not shipped with the kernel's headers"
+    reason = headers_for(names, "struct mount", installed.path, parser).reason
+    assert reason == "fs/mount.h is not shipped with the kernel's headers"
 
 
 def test_a_definition_by_name_includes_what_headers_have(installed: Setting) -> None:
