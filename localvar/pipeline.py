@@ -25,7 +25,8 @@ from localvar.types.supply import Target, supply
 
 @dataclass(frozen=True)
 class Job:
-    """One file to expand: its path, the compiler's flags and working directory, how the result is named."""
+    """One file to expand: its path, the compiler's flags and working directory, and names for the result: of the
+    handler file and of the output in #line, of this file and all expanded files of the module in C names."""
 
     path: str
     flags: tuple[str, ...]
@@ -34,6 +35,7 @@ class Job:
     own: str
     units: tuple[str, ...]
     verbose: bool = False
+    output_name: str = "expanded.c"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def expand(job: Job, kernel: Kernel, log: Log) -> Expansion:
         accessors = make_accessors(plan, kernel.arch, log)  # generate
         supplies = supply(plan, source, Target(job.flags, job.directory, unit), kernel.names, log)  # types
         log.check()
-        output = Output(job.line_name, job.own, job.units, supplies.includes, supplies.definitions)
+        output = Output(job.output_name, job.line_name, job.own, job.units, supplies.includes, supplies.definitions)
         entries = make_entries(plan, kernel.arch)
         text = render(source, plan, accessors, entries, _identity(kernel), output)  # render
         return Expansion(text, plan, (*source.dependencies, kernel.path))

@@ -45,7 +45,9 @@ class Flags:
             directory = str(self.build.path)
             flags = (*kernel_flags(self.build, self.host).for_file(path.absolute()), f"-I{include_directory()}")
         stems = tuple(Path(unit).stem for unit in units) or (path.stem,)
-        return Job(str(path), absolute_includes(flags, directory), directory, line_name(path, output), path.stem, stems, verbose)
+        name = output.name if output is not None else f"{path.stem}.localvar.c"
+        return Job(str(path), absolute_includes(flags, directory), directory, line_name(path, output), path.stem, stems, verbose,
+                   name)
 
 
 def absolute_includes(flags: Sequence[str], directory: str) -> tuple[str, ...]:

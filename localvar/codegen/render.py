@@ -24,15 +24,20 @@ from localvar.diagnostics import Span
 from localvar.model.plan import PlannedUse, ReadPlan
 from localvar.model.source import Header, Macro, MacroUse, ProbeKind, ProbeSource
 
+_GENERATED = b"#line \0\n"
+"""Stands in front of generated lines until their numbers are known."""
+
 
 @dataclass(frozen=True)
 class Output:
     """How an expansion is written.
 
-    line_name: the file's name in #line (and that of headers, by path).  units: stems of the module's expanded files,
+    name: the output's own name, without directories.  line_name: the file's name in #line (and that of headers, by
+    path).  units: stems of the module's expanded files,
     this one's among them (one: a module of this file alone).  own: this file's stem.
     """
 
+    name: str
     line_name: str
     own: str
     units: tuple[str, ...]
@@ -74,7 +79,7 @@ class _Renderer:
         out += self._spliced(body_at, len(main))
         if not out.endswith(b"\n"):
             out += b"\n"
-        return out + self._tail()
+        return _numbered(out + self._tail(), self.output.name)
 
     # -- parts ----------------------------------------------------------------------------------------------------
 
@@ -104,7 +109,7 @@ class _Renderer:
         """A file without LOCALVAR_MODULE() in a module of several still says what it registers."""
         if any(hook.macro is Macro.LOCALVAR_MODULE for hook in self.source.hooks) or len(self.output.units) == 1:
             return b""
-        return ("\n" + self._module(static=False, others=[])).encode()
+        return _GENERATED + self._module(static=False, others=[]).encode()
 
     def _module(self, static: bool, others: list[str]) -> str:
         probes = [f"{probe.declaration.handlers[0].function}_probe" for probe in self.plan.probes
@@ -235,24 +240,29 @@ class _Renderer:
         return max(at, self.source.include_at)
 
     def _before_declaration(self, at: int) -> int:
-        """The start of the file-scope declaration that holds `at`: just behind the last line that ends one."""
-        enclosing = [f.span.start for f in self.source.functions
-                     if f.span.file == self.source.path and f.span.start <= at < f.span.end]
-        at = min([at, *enclosing])
-        text = self.source.text
-        matches = list(re.finditer(rb"[;}][ \t]*(?:/\*[^\n]*?\*/[ \t]*|//[^\n]*)?\r?\n|^#[^\n]*(?<!\\)\n", text[:at], re.M))
-        floor = matches[-1].end() if matches else 0
-        return _skip_comments(text, max(floor, min(self.source.include_at, at)), at)
+        """The start of the file-scope declaration that holds `at`."""
+        place = max((place for place in self.source.places if place <= at), default=0)
+        return _skip_blank_lines(self.source.text, max(place, min(self.source.include_at, at)), at)
 
     def _block(self, at: int, text: str) -> bytes:
-        """Generated lines in front of offset `at`, behind which the numbering goes on as in the original."""
+        """Generated lines in front of offset `at`: numbered as those of the output, so that what the compiler says of them
+        points there; behind them the numbering goes on as in the original."""
         if not text:
             return b""
         line = self.source.text.count(b"\n", 0, at) + 1
-        return text.encode("utf-8", "surrogateescape") + self._line(line)
+        return _GENERATED + text.encode("utf-8", "surrogateescape") + self._line(line)
 
     def _line(self, number: int) -> bytes:
         return f"#line {number} {c_string(self.output.line_name)}\n".encode()
+
+
+def _numbered(text: bytes, name: str) -> bytes:
+    """text with the numbers that its generated lines have in the output."""
+    lines = text.split(b"\n")
+    for number, line in enumerate(lines):
+        if line + b"\n" == _GENERATED:
+            lines[number] = f"#line {number + 2} {c_string(name)}".encode()
+    return b"\n".join(lines)
 
 
 def _call(planned: PlannedUse, accessor: Accessor, number: int) -> tuple[str, tuple[Span, ...]]:
@@ -277,7 +287,7 @@ def _without_value(use: MacroUse) -> tuple[str, tuple[Span, ...]]:
     return "0", ()
 
 
-def _skip_comments(text: bytes, start: int, end: int) -> int:
+def _skip_blank_lines(text: bytes, start: int, end: int) -> int:
     """start, moved behind blank lines."""
     while start < end and text[start : start + 1] in b"\r\n \t" and text[start : start + 1]:
         newline = text.find(b"\n", start, end)

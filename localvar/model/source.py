@@ -187,7 +187,8 @@ class ProbeSource:
     path: as given on the command line; text: its bytes.  Everything with a span can stand in `path` or in one
     of `headers`; functions are those defined in the module's files.  include_at: offset just behind the line
     that includes localvar.h (0 where it comes from elsewhere).  dependencies: absolute names of every file
-    that was read, for the depfile, path's own first.
+    that was read, for the depfile, path's own first.  places: offsets in text, ascending, where lines at file
+    scope can be put in front of a declaration.
     """
 
     path: str
@@ -201,6 +202,7 @@ class ProbeSource:
     dependencies: tuple[str, ...]
     copies: tuple[MacroCopy, ...] = ()
     headers: tuple[Header, ...] = ()
+    places: tuple[int, ...] = ()
 
     def text_of(self, span: Span) -> bytes:
         """The bytes of a span in the file or one of its headers; none for another file's."""

@@ -85,7 +85,7 @@ def _body(stream: Stream, first: int, brace: int, last: int,
         if made is None:
             return None
         name, regs = made
-    start, end = _outermost(stream.pieces[first], locator), _outermost(stream.pieces[last], locator)
+    start, end = outermost(stream.pieces[first], locator), outermost(stream.pieces[last], locator)
     span = locator.files[stream.path].span(start[0], end[1])
     return Body(name, stream, first, brace, last, signature, regs, span)
 
@@ -106,7 +106,7 @@ def _groups(stream: Stream, first: int, brace: int) -> list[int]:
     return [i for i in level if i > first and stream.text(i) == "(" and stream.pieces[i - 1].kind is Kind.NAME]
 
 
-def _outermost(piece: Piece, locator: Locator) -> tuple[int, int]:
+def outermost(piece: Piece, locator: Locator) -> tuple[int, int]:
     """The bytes of the file in which a piece, or the macro use it comes from, is written."""
     start, end, copy = piece.start, piece.end, piece.copy
     while copy:

@@ -12,12 +12,13 @@ from pathlib import Path
 from localvar.diagnostics import Diagnostic, Log, Span, environment_failure
 from localvar.model.source import READS, Function, Macro, MacroCopy, MacroUse, ProbeSource
 from localvar.source.files import ModuleFiles, mentions_reads, quoted_headers
-from localvar.source.functions import Body, Declaration, items, references
+from localvar.source.functions import Body, Declaration, items, outermost, references
 from localvar.source.guards import guarded
 from localvar.source.inclusions import dependencies, headers, include_at
 from localvar.source.lexer import alive, tokenize
 from localvar.source.macros import Locator, Use, find, written
 from localvar.source.parse import Inclusion, Message, Place, Unit, unit_flags
+from localvar.source.places import places
 from localvar.source.probes import Context, Declared, declared
 from localvar.source.problems import is_syntax, is_use, reported
 from localvar.source.registers import check_calls, check_name, readers
@@ -125,7 +126,16 @@ def _source(module: ModuleFiles, unit: Unit, inclusions: Sequence[Inclusion], me
         functions=tuple(Function(b.name, b.span, b.regs or None, calls[b.name]) for b in bodies.values()),
         uses=tuple(uses), probes=tuple(found.probes), aliases=tuple(found.aliases), hooks=tuple(found.hooks),
         include_at=include_at(module, inclusions), dependencies=dependencies(module, inclusions), copies=copies,
-        headers=headers(module, inclusions, frozenset(span.file for span in spans)))
+        headers=headers(module, inclusions, frozenset(span.file for span in spans)),
+        places=_places(module, unit, read[0], locator))
+
+
+def _places(module: ModuleFiles, unit: Unit, main: _Read, locator: Locator) -> tuple[int, ...]:
+    """Where text at file scope can be put into the main file."""
+    text = module.files[module.main].text
+    firsts = [body.first for body in main.bodies] + [declaration.first for declaration in main.declarations]
+    starts = [outermost(main.stream.pieces[first], locator)[0] for first in firsts]
+    return places(text, tuple(alive(tokenize(text), unit.skipped(module.main))), starts)
 
 
 def _streams(module: ModuleFiles, unit: Unit, inclusions: Sequence[Inclusion], messages: Iterable[Message],
