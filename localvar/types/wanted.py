@@ -54,6 +54,8 @@ def wanted(plan: ReadPlan, source: ProbeSource, names: Definitions, shipped: Shi
     for use in plan.uses:
         if use.use.macro is Macro.LOCAL_VAR_AVAILABLE:
             continue
+        for ctype in dict.fromkeys(read.type for _, reads in use.lists for read in reads if read.readable):
+            yield Wanted(ctype, use, True, False)
         for ctype in dict.fromkeys(read.type for _, read in use.reads if read.readable):
             yield Wanted(ctype, use, use.use.macro is not Macro.LOCAL_VAR_ADDR, False)
             pointee = _pointee(ctype, use)
