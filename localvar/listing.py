@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from localvar.codegen.values import expression_text
 from localvar.kernel import Kernel
 from localvar.model.plan import Read
 from localvar.model.site import Site
@@ -12,3 +13,8 @@ def list_variables(coordinate: str, kernel: Kernel) -> list[tuple[Site, list[Rea
     """What can be read at each site of a coordinate.  Raises Failure where it names none."""
     with kernel.reading():
         return [(site, kernel.judge.all(site)) for site in kernel.sites(coordinate)]
+
+
+def c_text(read: Read, kernel: Kernel) -> str | None:
+    """The C over `regs` that an expansion evaluates for a read; None where it is absent."""
+    return expression_text(read, kernel.arch)

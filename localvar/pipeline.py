@@ -19,6 +19,7 @@ from localvar.model.site import Site
 from localvar.model.source import ProbeDeclaration, ProbeSource
 from localvar.plan.bind import Binder
 from localvar.source.literals import span_inside
+from localvar.source.parse import library_path as library_path  # for `localvar doctor`
 from localvar.source.scan import scan_unit
 from localvar.types.supply import Target, supply
 

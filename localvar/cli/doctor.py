@@ -50,7 +50,7 @@ def _findings(options: Common) -> Iterator[Finding]:
     yield build
     yield _tool("make")
     yield _look("compiler", lambda: _compiler(options)) if build.found else _tool("gcc")
-    yield _look("libclang", _libclang)
+    yield _look("libclang", lambda: (_libclang(), ()))
     yield _look("localvar.h", lambda: (_headers(), ()))
 
 
@@ -89,14 +89,10 @@ def _compiler(options: Common) -> tuple[str, tuple[str, ...]]:
     return path, (f"Kbuild gives {program} {len(command.flags)} flags for a module",)
 
 
-def _libclang() -> tuple[str, tuple[str, ...]]:
-    try:
-        import clang.cindex as cindex
+def _libclang() -> str:
+    from localvar.pipeline import library_path
 
-        cindex.Index.create()
-        return str(cindex.conf.lib._name), ()
-    except Exception as problem:
-        raise environment_failure("no-libclang", f"libclang does not load: {problem}", fix="pip install libclang") from problem
+    return library_path()
 
 
 def _headers() -> str:

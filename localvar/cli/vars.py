@@ -75,8 +75,8 @@ def site_object(kernel: Kernel, site: Site, reads: list[Read]) -> dict[str, Any]
 
 def variable_object(kernel: Kernel, read: Read) -> dict[str, Any]:
     """One variable's entry."""
-    from localvar.codegen.values import expression_text
     from localvar.ctext.declare import display
+    from localvar.listing import c_text
     from localvar.model.ctype import size_of
 
     variable = read.variable
@@ -84,7 +84,7 @@ def variable_object(kernel: Kernel, read: Read) -> dict[str, Any]:
     return {
         "name": variable.name, "kind": variable.kind.value, "type": display(variable.type), "size": size_of(variable.type),
         "scope": variable.scope, "readable": read.readable, "class": read.location_class.value,
-        "how": read.how.value if read.how else None, "c": expression_text(read, kernel.arch),
+        "how": read.how.value if read.how else None, "c": c_text(read, kernel),
         "reason": str(read.reason) if read.reason else None,
     }
 

@@ -127,6 +127,13 @@ def _no_libclang(reason: Exception) -> Failure:
                                fix="pip install libclang")
 
 
+def library_path() -> str:
+    """Where libclang is.  Raises Failure where it does not load."""
+    cindex, library = _library()
+    _index()
+    return str(getattr(library, "_name", cindex.__file__))
+
+
 @functools.cache
 def _range_list(cindex: Any) -> Any:
     """CXSourceRangeList, clang-c/Index.h."""
