@@ -26,6 +26,7 @@ HEADERS = {
 #define NULL ((void *)0)
 #define CONFIG_X86_64 1
 #define __percpu
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define __init
 #define __exit
 #define __always_inline inline __attribute__((always_inline))

@@ -24,6 +24,9 @@ from localvar.diagnostics import Span
 from localvar.model.plan import PlannedUse, ReadPlan
 from localvar.model.source import Header, Macro, MacroUse, ProbeKind, ProbeSource
 
+_ONCE = re.compile(rb"^[ \t]*(#[ \t]*pragma[ \t]+once)[ \t]*(\r?)$", re.M)
+"""Of a header that becomes part of the file, where gcc warns of it."""
+
 _GENERATED = b"#line \0\n"
 """Stands in front of generated lines until their numbers are known."""
 
@@ -70,13 +73,16 @@ class _Renderer:
         main = self.source.text
         body_at = self._insertion()
         include_at = min(self.source.include_at, body_at)
+        first, second = self._declarations(), self._accessors()
+        if include_at == body_at and first:
+            first, second = f"{first}\n{second}", ""
         out = self._head()
         out += self._line(1)
-        out += self._spliced(0, include_at)
-        out += self._block(include_at, self._declarations())
-        out += self._spliced(include_at, body_at)
-        out += self._block(body_at, self._accessors())
-        out += self._spliced(body_at, len(main))
+        out += self._spliced(_behind_mark(main), include_at)
+        out += self._block(include_at, first)
+        out += self._spliced(max(_behind_mark(main), include_at), body_at)
+        out += self._block(body_at, second)
+        out += self._spliced(max(_behind_mark(main), body_at), len(main))
         if not out.endswith(b"\n"):
             out += b"\n"
         return _numbered(out + self._tail(), self.output.name)
@@ -186,7 +192,8 @@ class _Renderer:
         """A header with macro uses is put where it was included, expanded."""
         name = c_string(self._line_name(header.path))
         body = b"\0header:" + header.path.encode() + b"\0"
-        after = f"#line {span.line + 1} {c_string(self._line_name(span.file))}".encode()
+        lines = self._file_text(span.file)[span.start : span.end].count(b"\n")
+        after = f"#line {span.line + lines + 1} {c_string(self._line_name(span.file))}".encode()
         text = f"#line 1 {name}\n".encode() + body + b"\n" + after
         self._by_file.setdefault((span.file, None), []).append(Replacement(span.start, span.end, (text,)))
 
@@ -218,8 +225,8 @@ class _Renderer:
         for header in self.source.headers:
             marker = b"\0header:" + header.path.encode() + b"\0"
             if marker in text:
-                inner = splice(header.text, self._by_file.get((header.path, None), []))
-                text = text.replace(marker, self._with_headers(inner))
+                inner = splice(header.text, self._by_file.get((header.path, None), []), _behind_mark(header.text))
+                text = text.replace(marker, _ONCE.sub(rb"/* \1 */\2", self._with_headers(inner)))
         return text
 
     def _insertion(self) -> int:
@@ -254,6 +261,11 @@ class _Renderer:
 
     def _line(self, number: int) -> bytes:
         return f"#line {number} {c_string(self.output.line_name)}\n".encode()
+
+
+def _behind_mark(text: bytes) -> int:
+    """Where text begins behind a byte order mark, which compilers take at the start of a file only."""
+    return 3 if text.startswith(b"\xef\xbb\xbf") else 0
 
 
 def _numbered(text: bytes, name: str) -> bytes:

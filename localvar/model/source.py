@@ -170,8 +170,8 @@ class Hook:
 class Header:
     """A header of the module that holds something to be replaced, or includes one that does.
 
-    path: as in spans.  text: its bytes.  included: the #include directives that bring it in, from `#` to the
-    end of the line, each in the main file or in another of these headers.  The expansion puts the header's
+    path: as in spans.  text: its bytes.  included: the #include directives that bring it in, from `#` to
+    their newline, each in the main file or in another of these headers.  The expansion puts the header's
     text there.
     """
 

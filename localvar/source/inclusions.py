@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from localvar.diagnostics import Span
 from localvar.model.source import Header
 from localvar.source.files import ModuleFiles
+from localvar.source.lexer import directive_end
 from localvar.source.parse import Inclusion, Place
 
 
@@ -51,8 +52,7 @@ def _header(path: str, places: Iterable[Place], module: ModuleFiles) -> Header:
 
 
 def _directive(place: Place, module: ModuleFiles) -> Span:
-    """The #include directive at a place, from `#` to the end of the line."""
+    """The #include directive at a place, from `#` to its newline."""
     file = module.files[place.path]
     start = file.text.rfind("#", 0, place.offset + 1)
-    end = file.text.find("\n", place.offset)
-    return file.span(start, end if end >= 0 else len(file.text))
+    return file.span(start, directive_end(file.text, start))

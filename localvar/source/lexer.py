@@ -99,6 +99,12 @@ def alive(tokens: Iterable[Token], dead: Iterable[tuple[int, int]]) -> Iterator[
             yield token
 
 
+def directive_end(text: str, start: int) -> int:
+    """Where the directive ends whose `#` is at start: at its newline, which comments and continuations can hide."""
+    match = _DIRECTIVE.match(text, start)
+    return match.end() if match is not None else start
+
+
 def decode(text: str) -> str:
     """Latin-1 text of a token as the user sees it."""
     return text.encode("latin-1").decode("utf-8", "replace")
