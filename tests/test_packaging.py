@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -146,8 +145,7 @@ def test_pinned_versions_are_in_the_ranges_that_the_wheel_asks_for(built: dict[s
 
 
 def test_sdist_gives_the_same_wheel(built: dict[str, Path], tmp_path: Path) -> None:
-    with tarfile.open(built[".gz"]) as archive:
-        archive.extractall(tmp_path, filter="data")
+    run("tar", "-xf", built[".gz"], cwd=tmp_path)
     (tree,) = tmp_path.iterdir()
     assert (tree / "Makefile").is_file() and (tree / "tests/test_packaging.py").is_file()
     again = build(tree, tmp_path / "dist")[".whl"]
