@@ -10,6 +10,8 @@ from localvar.cli.group import LazyGroup, run
 COMMANDS = {
     "expand": ("localvar.cli.expand", "Expand handler files into C that Kbuild compiles."),
     "vars": ("localvar.cli.vars", "List the variables that can be read at a place."),
+    "type": ("localvar.cli.types", "Print a type's definition as debug info has it."),
+    "headers": ("localvar.cli.types", "Print the includes that bring a type."),
     "coverage": ("localvar.cli.coverage", "Count what is readable in random functions, and why the rest is not."),
     "doctor": ("localvar.cli.doctor", "Say what localvar finds on this machine, and what is missing."),
     "kbuild": ("localvar.cli.paths", "Print the path of the makefile fragment."),

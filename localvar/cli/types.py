@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""localvar type, localvar headers: types by name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from localvar.cli.options import Common, common
+
+
+@click.command("type")
+@click.argument("name")
+@click.option("--file", metavar="FILE", help="Of several types of that name, the one that this file declares (mm/vmscan.c).")
+@click.option("--layout", is_flag=True, help="With the offset and size of each member, and holes.")
+@common
+def type_command(name: str, file: str | None, layout: bool, options: Common) -> None:
+    """Print the definition of NAME (struct x, union x, enum x, or just x) as it would be written out, with what it needs."""
+    from localvar.type_listing import list_type
+
+    found = list_type(options.open_kernel(), name, file, layout)
+    click.echo(json.dumps(asdict(found)) if options.as_json else found.text, nl=options.as_json)
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--file", metavar="FILE", help="Of several types of one name, those that this file declares.")
+@common
+def headers(names: tuple[str, ...], file: str | None, options: Common) -> None:
+    """Print the #include lines that make each NAME complete, found by trying them under the kernel's own flags."""
+    from localvar.type_listing import Headers, list_headers
+
+    kernel, build, host = options.open_both()
+    found = list_headers(kernel, Headers(build, host), names, file)
+    if options.as_json:
+        click.echo(json.dumps([asdict(advice) for advice in found]))
+        return
+    for advice in found:
+        for include in advice.includes:
+            click.echo(f"#include <{include}>")
+        if advice.reason is not None:
+            click.echo(f"/* {advice.name}: {advice.reason}; localvar writes it out */")
