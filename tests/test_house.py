@@ -20,6 +20,8 @@ PACKAGE = ROOT / "localvar"
 #: What every part may import: values, words and places, no work.
 BASE = {"localvar", "arch", "ctext", "diagnostics", "model", "paths"}
 STAGES = {"code", "codegen", "dwarf", "plan", "probe", "source", "types"}
+#: What the program does, each a list of stages; the command line calls these.
+DRIVERS = {"census", "listing", "pipeline", "type_listing"}
 #: Part of localvar (module or folder): the other parts that it may import. A part that is not here is no part yet.
 MAY_IMPORT = {
     "localvar": set[str](),
@@ -34,11 +36,8 @@ MAY_IMPORT = {
     "code": BASE | {"dwarf"},
     "kbuild": BASE,
     "kernel": BASE | STAGES,
-    # The drivers: what the program does, each a list of stages.
-    "pipeline": BASE | STAGES | {"kernel"},
-    "listing": BASE | STAGES | {"kernel"},
-    "census": BASE | STAGES | {"kernel"},
-    "cli": BASE | {"kbuild", "kernel", "pipeline", "listing", "census"},
+    **dict.fromkeys(DRIVERS, BASE | STAGES | {"kernel", "kbuild"}),
+    "cli": BASE | DRIVERS | {"kernel", "kbuild"},
 }
 #: Third-party package: the parts that may import it.
 LIBRARIES = {
