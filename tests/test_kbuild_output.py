@@ -140,5 +140,5 @@ def test_interrupt_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.
 def test_place_that_cannot_be_written_is_an_error_that_names_it(tmp_path: Path) -> None:
     assert refusal(lambda: write_generated(tmp_path / "none/a.c", TEXT)) == "cannot-write"
     assert refusal(lambda: write_atomic(tmp_path, b"x")) == "cannot-write"
-    with pytest.raises(Failure, match="none/a.c: No such file"):
+    with pytest.raises(Failure, match=r"none/a\.c: No such file"):
         write_generated(tmp_path / "none/a.c", TEXT)
