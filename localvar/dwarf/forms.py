@@ -7,7 +7,6 @@ An integer for constants, offsets, indices, references and flags; bytes for bloc
 
 from __future__ import annotations
 
-
 from localvar.dwarf import constants as c
 from localvar.dwarf.abbrev import LEB, SIZED, form_size
 from localvar.dwarf.errors import DwarfError, Truncated
