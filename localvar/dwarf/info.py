@@ -7,6 +7,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from localvar.diagnostics import environment_failure
 from localvar.dwarf import constants as c
@@ -15,6 +16,9 @@ from localvar.dwarf.aranges import address_ranges
 from localvar.dwarf.elf import BytePattern, Contents, Elf
 from localvar.dwarf.errors import DwarfError, Truncated
 from localvar.dwarf.unit import Die, Unit, UnitHeader
+
+if TYPE_CHECKING:
+    from localvar.model.ctype import CType
 
 _HEADER_BYTES = 48
 
@@ -34,6 +38,8 @@ class DebugInfo:
                 "no-debug-info", f"{elf.path}: no debug info (.debug_info is missing or empty)",
                 fix="install the kernel's debug package (Debian: linux-image-<release>-dbg), or build with CONFIG_DEBUG_INFO=y",
             )
+        self.types: dict[int, CType] = {}
+        """Types by the position of their DIE: types.type_of keeps what it makes here."""
         self._units: dict[int, Unit] = {}
         self._abbreviations: dict[tuple[int, int, int, int], dict[int, Abbreviation]] = {}
 

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import posixpath
-from bisect import bisect_right
-from functools import cached_property
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from localvar.dwarf import constants as c
+from localvar.dwarf.abbrev import LEB, form_size
 from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.forms import STRINGS, RawValue, read_form
 from localvar.dwarf.leb128 import sleb, uleb
+from localvar.dwarf.linesearch import Opcodes, Search
 
 if TYPE_CHECKING:
     from localvar.dwarf.unit import Unit
@@ -29,6 +32,34 @@ class Row(NamedTuple):
     end_sequence: bool
 
 
+@dataclass(frozen=True)
+class _Entries:
+    """A table of directories or files: (content type, form) of the fields, the bytes of each row's fields."""
+
+    formats: tuple[tuple[int, int], ...]
+    rows: list[tuple[bytes, ...]]
+    sizes: tuple[int, int, int]
+
+    def value(self, index: int, kind: int) -> tuple[int, RawValue] | None:
+        """(form, value) of a row's field of that content type, None where there is none."""
+        for (content, form), raw in zip(self.formats, self.rows[index], strict=True):
+            if content == kind:
+                return read_form(raw, form, 0, 0, self.sizes)[:2]
+        return None
+
+
+@lru_cache(maxsize=64)
+def _entry_pattern(forms: tuple[int, ...], sizes: tuple[int, int, int]) -> re.Pattern[bytes] | None:
+    """An expression whose groups are the fields of an entry; None where a form has another extent."""
+    parts = []
+    for form in forms:
+        size = form_size(form, *sizes)
+        if size is None and form not in LEB:
+            return None
+        parts.append(rb"([\x80-\xff]*[\x00-\x7f])" if size is None else rb"([\s\S]{%d})" % size)
+    return re.compile(b"".join(parts)) if parts else None
+
+
 class LineTable:
     """The line number table of one unit."""
 
@@ -39,6 +70,9 @@ class LineTable:
         self.name = unit.root.string(c.DW_AT_name) or ""
         self._files: list[tuple[str, int]] = []
         self._directories: list[str] = []
+        self._paths: dict[int, str] = {}
+        self._file_entries = self._directory_entries = _Entries((), [], (8, 4, 5))
+        self.version = 5
         self._program = b""
         if offset is not None:
             try:
@@ -68,6 +102,7 @@ class LineTable:
             raise DwarfError("line_range is 0")
         at += 4
         self._lengths = data[at : at + self._opcode_base - 1]
+        self._opcodes = Opcodes(self._opcode_base, self._lengths, self._line_base, self._line_range, self._minimum)
         at += self._opcode_base - 1
         if self.version >= 5:
             self._tables_v5(data, at, size)
@@ -75,12 +110,12 @@ class LineTable:
             self._tables_v4(data, at)
 
     def _tables_v5(self, data: bytes, at: int, size: int) -> None:
-        rows, at = self._entries(data, at, size)
-        self._directories = [self._text(row.get(c.DW_LNCT_path)) for row in rows]
-        rows, at = self._entries(data, at, size)
-        self._files = [(self._text(row.get(c.DW_LNCT_path)), self._index(row.get(c.DW_LNCT_directory_index))) for row in rows]
+        self._offset_size = size
+        self._directory_entries, at = self._entries(data, at, size)
+        self._file_entries, at = self._entries(data, at, size)
 
-    def _entries(self, data: bytes, at: int, size: int) -> tuple[list[dict[int, tuple[int, RawValue]]], int]:
+    def _entries(self, data: bytes, at: int, size: int) -> tuple[_Entries, int]:
+        """The entries of a table of directories or files (section 6.2.4.1), not decoded, and the offset behind it."""
         count, at = data[at], at + 1
         formats = []
         for _ in range(count):
@@ -90,14 +125,22 @@ class LineTable:
         number, at = uleb(data, at)
         if (number and not formats) or number > len(data):
             raise DwarfError(f"{number} entries are announced")
-        rows = []
+        sizes = (self._unit.header.address_size, size, 5)
+        pattern = _entry_pattern(tuple(form for _, form in formats), sizes)
+        rows: list[tuple[bytes, ...]] = []
         for _ in range(number):
-            row: dict[int, tuple[int, RawValue]] = {}
-            for kind, form in formats:
-                form, value, at = read_form(data, form, 0, at, (self._unit.header.address_size, size, 5))
-                row[kind] = (form, value)
-            rows.append(row)
-        return rows, at
+            match = pattern.match(data, at) if pattern else None
+            if match is not None:
+                at = match.end()
+                rows.append(match.groups())
+                continue
+            row = []
+            for _, form in formats:
+                start = at
+                _, _, at = read_form(data, form, 0, at, sizes)
+                row.append(data[start:at])
+            rows.append(tuple(row))
+        return _Entries(tuple(formats), rows, sizes), at
 
     def _text(self, value: tuple[int, RawValue] | None) -> str:
         if value is None or value[0] not in STRINGS:
@@ -109,11 +152,8 @@ class LineTable:
             return self._unit.info.line_string(raw)
         return self._unit.info.string(raw) if form == c.DW_FORM_strp else self._unit.indexed_string(raw)
 
-    @staticmethod
-    def _index(value: tuple[int, RawValue] | None) -> int:
-        return value[1] if value is not None and isinstance(value[1], int) else 0
-
     def _tables_v4(self, data: bytes, at: int) -> None:
+        self._file_entries = self._directory_entries = _Entries((), [], (8, 4, 4))
         self._directories = [self.comp_dir]
         while data[at]:
             end = data.index(b"\0", at)
@@ -132,23 +172,46 @@ class LineTable:
 
     # -- files ----------------------------------------------------------------------------------------------------
 
+    @property
+    def _count(self) -> int:
+        return len(self._file_entries.rows) if self.version >= 5 else len(self._files)
+
     @cached_property
     def files(self) -> list[str]:
         """Paths by file index, relative to the source tree where they are in it (see tree_path)."""
-        return [self._path(name, directory) for name, directory in self._files]
+        return [self._file_path(index) for index in range(self._count)]
+
+    def _file_path(self, index: int) -> str:
+        found = self._paths.get(index)
+        if found is None:
+            if self.version >= 5:
+                entries = self._file_entries
+                name = self._text(entries.value(index, c.DW_LNCT_path))
+                form_value = entries.value(index, c.DW_LNCT_directory_index)
+                directory = form_value[1] if form_value is not None and isinstance(form_value[1], int) else 0
+            else:
+                name, directory = self._files[index]
+            found = self._paths[index] = self._path(name, directory)
+        return found
+
+    def _directory(self, index: int) -> str:
+        if self.version < 5:
+            return self._directories[index] if index < len(self._directories) else ""
+        entries = self._directory_entries
+        return self._text(entries.value(index, c.DW_LNCT_path)) if index < len(entries.rows) else ""
 
     def _path(self, name: str, directory: int) -> str:
         if name.startswith("/"):
             return tree_path(name, self.comp_dir)
-        parent = self._directories[directory] if directory < len(self._directories) else ""
+        parent = self._directory(directory)
         path = posixpath.join(parent, name) if directory or self.version >= 5 else name
         return tree_path(path, self.comp_dir)
 
     def file(self, index: int | None) -> str | None:
         """The path of a DW_AT_decl_file or a row's file; None where there is none."""
-        if index is None or index >= len(self.files) or (index == 0 and self.version < 5):
+        if index is None or index >= self._count or (index == 0 and self.version < 5):
             return None
-        return self.files[index]
+        return self._file_path(index)
 
     # -- rows -----------------------------------------------------------------------------------------------------
 
@@ -163,7 +226,9 @@ class LineTable:
             raise DwarfError(f"the line program of {self.name} ends early") from problem
 
     def _run(self) -> list[Row]:
-        data, end, rows = self._program, len(self._program), []
+        data, end = self._program, len(self._program)
+        rows: list[Row] = []
+        append, make = rows.append, tuple.__new__
         minimum, base, span, first = self._minimum, self._line_base, self._line_range, self._opcode_base
         address, file, line, column, stmt = 0, 1, 1, 0, self._default_is_stmt
         at = 0
@@ -174,7 +239,7 @@ class LineTable:
                 adjusted = code - first
                 address += adjusted // span * minimum
                 line += base + adjusted % span
-                rows.append(Row(address, file, line, column, stmt, False))
+                append(make(Row, (address, file, line, column, stmt, False)))
             elif code == 0:
                 size, at = uleb(data, at)
                 kind, body = data[at], data[at + 1 : at + size]
@@ -182,10 +247,10 @@ class LineTable:
                 if kind == c.DW_LNE_set_address:
                     address = int.from_bytes(body, "little")
                 elif kind == c.DW_LNE_end_sequence:
-                    rows.append(Row(address, file, line, column, stmt, True))
+                    append(make(Row, (address, file, line, column, stmt, True)))
                     address, file, line, column, stmt = 0, 1, 1, 0, self._default_is_stmt
             elif code == c.DW_LNS_copy:
-                rows.append(Row(address, file, line, column, stmt, False))
+                append(make(Row, (address, file, line, column, stmt, False)))
             elif code == c.DW_LNS_advance_pc:
                 step, at = uleb(data, at)
                 address += step * minimum
@@ -208,23 +273,26 @@ class LineTable:
                     _, at = uleb(data, at)
         return rows
 
-    @cached_property
-    def _spans(self) -> tuple[list[int], list[tuple[int, Row]]]:
-        """Start addresses, ascending, with (end, row): rows of one address count by the last, as in the matrix."""
-        spans = []
-        for row, following in pairwise(self.rows):
-            if not row.end_sequence and following.address > row.address:
-                spans.append((row.address, following.address, row))
-        spans.sort(key=lambda span: span[0])
-        return [s[0] for s in spans], [(s[1], s[2]) for s in spans]
-
     def row_at(self, pc: int) -> Row | None:
-        """The row that holds the instruction at pc."""
-        starts, rest = self._spans
-        index = bisect_right(starts, pc) - 1
-        if index < 0 or pc >= rest[index][0]:
+        """The row that holds the instruction at pc: of rows at one address the last, as in the matrix."""
+        held = [row for row, following in pairwise(self.rows) if not row.end_sequence and row.address <= pc < following.address]
+        return max(held, key=lambda row: row.address, default=None)
+
+    def place_at(self, pc: int) -> tuple[str | None, int] | None:
+        """File and line of row_at(pc), without making every row where the program is as compilers write them."""
+        if self._search is not None:
+            place = self._search.place_at(pc)
+        else:
+            row = self.row_at(pc)
+            place = None if row is None else (row.file, row.line)
+        return None if place is None else (self.file(place[0]), place[1])
+
+    @cached_property
+    def _search(self) -> Search | None:
+        try:
+            return Search(self._program, self._opcodes) if self._program else None
+        except (ValueError, IndexError):
             return None
-        return rest[index][1]
 
 
 def tree_path(path: str, comp_dir: str) -> str:

@@ -50,7 +50,13 @@ _RECORDS = {c.DW_TAG_structure_type: "struct", c.DW_TAG_union_type: "union", c.D
 def type_of(die: Die) -> CType:
     """The type that DW_AT_type of die names (void where there is none)."""
     target = die.reference(c.DW_AT_type)
-    return Void() if target is None else type_at(target)
+    if target is None:
+        return Void()
+    known = target.unit.info.types
+    found = known.get(target.key)
+    if found is None:
+        found = known[target.key] = type_at(target)
+    return found
 
 
 def type_at(die: Die) -> CType:

@@ -20,13 +20,13 @@ def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind
     start = next((low for low, high in ranges if low <= pc < high), pc)
     symbol = best_symbol(info.elf, start, name_of(function))
     base = symbol.value if symbol else start
-    row = line_table(function.unit).row_at(pc)
+    file, line = line_table(function.unit).place_at(pc) or (None, 0)
     section, offset = info.elf.split(pc)
     entry = entry_of(function, ranges)
     return Site(
         kind=kind, pc=pc, symbol=symbol.name if symbol else f"{start:#x}", offset=pc - base, module=info.module,
         section=section, section_offset=offset, function=name_of(own_function(chain)) or "?",
-        file=line_table(function.unit).file(row.file) if row else None, line=row.line if row else 0,
+        file=file, line=line,
         inlined=inlined_names(chain), scope=ScopeRef(tuple(die.key for die in chain)), entry=entry,
         entry_why_not=probeable.why_not(entry, entry), outer=outer, why_not=probeable.why_not(pc, base),
     )
