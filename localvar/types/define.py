@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from localvar.ctext.declare import declarator, display, specifier
+from localvar.ctext.declare import declarator, specifier
 from localvar.ctext.names import Unspeakable, identifier
 from localvar.model.ctype import BaseType, CType, Encoding, Enumeration, Pointer, Record, Typedef, size_of, strip
 from localvar.types.layout import Field, Layout, Layouts, Pad, object_size
@@ -215,6 +215,3 @@ def _number(value: int) -> str:
 def origin(ctype: Record | Enumeration | Typedef) -> str:
     """Where the source declares a type, as file:line."""
     return f"{ctype.declared.file or 'unknown file'}:{ctype.declared.line}"
-
-
-__all__ = ["define", "display", "integer", "origin"]

@@ -60,10 +60,9 @@ class IncludePath:
         """
         found: dict[str, int] = {}
         for directory in self.directories if declared else ():
-            root = _root(directory)
-            if root and declared and declared.startswith(root + "/"):
-                name = declared[len(root) + 1 :]
-                if os.path.isfile(os.path.join(directory, name)):
+            for root in _roots(directory):
+                name = declared[len(root) + 1 :] if declared and declared.startswith(root + "/") else ""
+                if name and os.path.isfile(os.path.join(directory, name)):
                     found.setdefault(name, -len(root))
         best = sorted(found, key=lambda name: found[name])
         return tuple(dict.fromkeys((*(THROUGH[name] for name in best if name in THROUGH), *best)))
@@ -110,13 +109,12 @@ def _preference(name: str) -> tuple[int, int, str]:
     return next((n for n, start in enumerate(order) if name.startswith(start)), len(order)), len(name), name
 
 
-def _root(directory: str) -> str:
-    """The tail of an include directory that stands at the front of a path in the source tree."""
+def _roots(directory: str) -> Iterator[str]:
+    """The tails of an include directory that can stand at the front of a path in the source tree."""
     parts = directory.strip("/").split("/")
     for start, part in enumerate(parts):
-        if (part == "include" or (part == "arch" and "include" in parts[start:])) and start:
-            return "/".join(parts[start:])
-    return ""
+        if part in ("include", "arch"):
+            yield "/".join(parts[start:])
 
 
 def include_path(flags: Sequence[str], directory: str) -> IncludePath:
@@ -196,7 +194,7 @@ class Chooser:
 
     def _shortened(self, includes: tuple[str, ...], checks: Sequence[str]) -> tuple[str, ...]:
         """Without the includes that do nothing."""
-        for name in includes[:-1]:
+        for name in includes:
             fewer = tuple(other for other in includes if other != name)
             if self.run(fewer, checks).ok:
                 includes = fewer
