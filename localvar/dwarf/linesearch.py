@@ -104,7 +104,8 @@ class Search:
         start, addresses = 0, list[int]()
         for index in [index for index, token in enumerate(self._tokens) if not token[0]]:
             address = addresses[-1] if addresses else 0
-            addresses += list(accumulate(map(advance.__getitem__, self._tokens[start + len(addresses) : index]), initial=address))[1:]
+            steps = map(advance.__getitem__, self._tokens[start + len(addresses) : index])
+            addresses += list(accumulate(steps, initial=address))[1:]
             token = self._tokens[index]
             if token == _END:
                 addresses.append(addresses[-1] if addresses else 0)
