@@ -139,7 +139,7 @@ def _parse(data: bytes, at: int, sizes: tuple[int, int, int]) -> tuple[int, int,
         return code, at, None
     tag, at = uleb(data, at)
     has_children, at = uleb(data, at)  # one byte, 0 or 1
-    attributes = []
+    attributes: list[tuple[int, int, int]] = []
     while True:
         name, at = uleb(data, at)
         form, at = uleb(data, at)
