@@ -33,6 +33,7 @@ HEADERS = {
 #define __force
 #define static_assert(e, ...) _Static_assert(e, #e)
 typedef _Bool bool;
+enum { false, true };
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
@@ -168,3 +169,22 @@ def _text(stream: io.TextIOWrapper) -> str:
     buffer = stream.buffer
     assert isinstance(buffer, io.BytesIO)
     return buffer.getvalue().decode()
+
+
+def write_module(files: Mapping[str, str | bytes], folder: Path) -> Path:
+    """A folder to expand in: the files, a small kernel as `vmlinux`, headers in include/.  Returns the headers' directory."""
+    from tests.small_kernel import write_small_kernel
+
+    write_small_kernel(folder)
+    for name, text in files.items():
+        (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return write_headers(folder)
+
+
+def localvar_expansion(files: Mapping[str, str | bytes], folder: Path, name: str = "h.c") -> str:
+    """What a handler file becomes beside other files of the module, in a folder that is empty so far."""
+    headers = write_module(files, folder)
+    with inside(folder):
+        ran = localvar("expand", name, "--vmlinux", "vmlinux", "--", *gcc_flags(headers))
+    assert (ran.status, ran.out, ran.errors) == (0, "", []), ran.err
+    return (folder / name).with_suffix(".localvar.c").read_bytes().decode()

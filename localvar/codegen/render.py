@@ -24,6 +24,9 @@ from localvar.diagnostics import Span
 from localvar.model.plan import PlannedUse, ReadPlan
 from localvar.model.source import Header, Macro, MacroUse, ProbeKind, ProbeSource
 
+_PARAMETERS = re.compile(rb"\((.*?)\)", re.S)
+_WORD = re.compile(r"[^\W\d]\w*")
+
 _ONCE = re.compile(rb"^[ \t]*(#[ \t]*pragma[ \t]+once)[ \t]*(\r?)$", re.M)
 """Of a header that becomes part of the file, where gcc warns of it."""
 
@@ -64,6 +67,7 @@ class _Renderer:
     output: Output
     _by_file: dict[tuple[str, str | None], list[Replacement]] = field(default_factory=dict)
     _places: list[str] = field(default_factory=list)
+    _parts: list[str] = field(default_factory=list)
 
     def text(self) -> bytes:
         self._replace_uses()
@@ -102,7 +106,7 @@ class _Renderer:
         for copy in self.source.copies:
             body = self._copy_text(copy.definition, copy.name)
             text += f"#define {copy.name}{body}\n"
-        return text
+        return text + "".join(self._parts)
 
     def _accessors(self) -> str:
         parts = [kernel_table(self.kernel)]
@@ -131,7 +135,7 @@ class _Renderer:
     def _replace(self, span: Span, copy: str | None, new: str, keep: Sequence[Span] = ()) -> None:
         """Put new in place of span; `{}` in it stand for the texts of keep, in order."""
         parts: list[bytes | tuple[int, int]] = []
-        pieces = new.split("\0")
+        pieces = new.split("\0") if copy is None else [self._sheltered(piece, copy) for piece in new.split("\0")]
         for number, piece in enumerate(pieces):
             parts.append(piece.encode())
             if number < len(keep):
@@ -140,6 +144,17 @@ class _Renderer:
         if not keep and "\n" not in new and copy is None:
             parts = [padded(new.encode(), old)]
         self._by_file.setdefault((span.file, copy), []).append(Replacement(span.start, span.end, tuple(parts)))
+
+    def _sheltered(self, text: str, copy: str) -> str:
+        """Text that is put into the body of a macro copy.  Where one of its words is a parameter there, it becomes a macro of
+        its own: what that is replaced by is not searched for parameters (C11 6.10.3.1)."""
+        parameters = next(_PARAMETERS.match(each.text) for each in self.source.copies if each.name == copy)
+        names = _WORD.findall(parameters[1].decode("latin-1")) if parameters else []
+        if not set(names) & set(_WORD.findall(text)):
+            return text
+        name = f"localvar_part_{len(self._parts)}"
+        self._parts.append(f"#define {name} {' '.join(text.split())}\n")
+        return f" {name} "
 
     def _replace_uses(self) -> None:
         for number, planned in enumerate(self.plan.uses):
