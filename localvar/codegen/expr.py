@@ -84,7 +84,8 @@ class _Writer:
             return self._condition(expr.operand)
         if isinstance(expr, Binary) and expr.op in COMPARISONS:
             return self._compare(expr)
-        return self.operand(expr)
+        text = self.operand(expr)
+        return text if isinstance(expr, (Reg, Load)) else f"{text} != 0"  # gcc warns of products and shifts as truth values
 
     def _load(self, expr: Load) -> str:
         ctype = UNSIGNED[expr.bits]
@@ -106,6 +107,8 @@ class _Writer:
         operand = self.operand(expr.operand)
         if expr.op is Op.SABS:
             return f"localvar_abs({ctype}, ({SIGNED[expr.bits]}){operand})"
+        if expr.op is Op.NOT and _is_truth(expr.operand):
+            return f"({operand} ^ {_constant(Const(fold.mask(expr.bits), expr.bits))})"  # gcc warns of ~ on a truth value
         return f"(({ctype}){'-' if expr.op is Op.NEG else '~'}{operand})"
 
     def _binary(self, expr: Binary) -> str:
@@ -144,6 +147,16 @@ class _Writer:
         if expr.op is Op.SAR:
             return f"(({ctype})localvar_sar({SIGNED[expr.bits]}, {left}, {right}))"
         return f"{_SHIFTS[expr.op]}({ctype}, {left}, {right})"
+
+
+def _is_truth(expr: Expr) -> bool:
+    """Whether a value is 0 or 1, as gcc sees it."""
+    if isinstance(expr, Extend):
+        return _is_truth(expr.operand)
+    if isinstance(expr, Select):
+        return _is_truth(expr.yes) and _is_truth(expr.no)
+    return isinstance(expr, Binary) and (expr.op in COMPARISONS or (
+        expr.op in (Op.AND, Op.OR, Op.XOR) and _is_truth(expr.left) and _is_truth(expr.right)))
 
 
 def _constant(expr: Const) -> str:
