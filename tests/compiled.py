@@ -22,9 +22,10 @@ MEMORY_SIZE = 1 << 16
 
 # as the kernel compiles (Makefile of 6.1), with all of its warnings as errors but those that tell a random expression
 # to be always true
-FLAGS = ["-O2", "-std=gnu11", "-Wall", "-Werror", "-Wno-tautological-compare", "-Wno-bool-compare", "-Wno-array-bounds", "-Wno-unused-function", 
-         "-Wundef", "-fno-strict-aliasing", "-fno-common", "-fno-strict-overflow", "-mno-sse", "-mno-mmx",
-         "-mno-red-zone", "-fPIC", "-shared"]
+FLAGS = (
+    "-O2 -std=gnu11 -Wall -Werror -Wno-tautological-compare -Wno-bool-compare -Wno-array-bounds -Wno-unused-function -Wundef "
+    "-fno-strict-aliasing -fno-common -fno-strict-overflow -mno-sse -mno-mmx -mno-red-zone -fPIC -shared"
+).split()
 
 
 class Registers(ctypes.Structure):

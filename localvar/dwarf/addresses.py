@@ -6,8 +6,7 @@ from __future__ import annotations
 from localvar.arch import Architecture
 from localvar.dwarf.errors import Unreadable
 from localvar.dwarf.info import DebugInfo
-from localvar.model import fold
-from localvar.model.expr import Address, Binary, Const, Expr, PerCpu
+from localvar.model.expr import Address, Const, Expr, PerCpu
 
 
 def link_address(value: int, info: DebugInfo, arch: Architecture) -> Expr:
@@ -44,6 +43,4 @@ def pointer_value(expr: Expr) -> Expr:
     if isinstance(expr, PerCpu):
         at_zero = not expr.value >> (expr.bits - 1)  # linked at 0 the area does not move with the kernel (percpu-defs.h)
         return Const(expr.value, expr.bits) if at_zero else Address(expr.value, bits=expr.bits)
-    if isinstance(expr, Binary) and isinstance(expr.left, PerCpu):
-        return fold.binary(expr.op, pointer_value(expr.left), expr.right)
     return expr
