@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from localvar.cli.group import LazyGroup, run
@@ -22,4 +23,5 @@ COMMANDS = {
 
 def main() -> None:
     """Entry point of the console script; exits with the status of the design: 0, 1 or 2."""
+    gc.disable()  # a run is short, and what it makes it keeps: the collector would only walk it again and again
     sys.exit(run(LazyGroup(COMMANDS), sys.argv[1:]))

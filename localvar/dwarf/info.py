@@ -140,6 +140,12 @@ class DebugInfo:
     # -- addresses ------------------------------------------------------------------------------------------------
 
     @cached_property
+    def code_prefix(self) -> bytes:
+        """The upper half of an address of code, as it stands in the file."""
+        text = self.elf.section(".text")
+        return ((text.address if text else 0) >> 32).to_bytes(4, "little")
+
+    @cached_property
     def init_range(self) -> tuple[int, int] | None:
         """Link-time addresses of what the kernel frees after boot (include/asm-generic/sections.h); None where no
         symbols say so."""

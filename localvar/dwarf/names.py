@@ -12,16 +12,14 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from localvar.dwarf import constants as c
-from localvar.dwarf.abbrev import form_size
 from localvar.dwarf.forms import INDEXED_STRINGS
-from localvar.dwarf.leb128 import uleb
+from localvar.dwarf.start import start_before
 from localvar.dwarf.unit import Die, Unit
 
 if TYPE_CHECKING:
     from localvar.dwarf.elf import Contents
     from localvar.dwarf.info import DebugInfo
 
-_FUNCTIONS = {c.DW_TAG_subprogram}
 INLINE_STRING_LIMIT = 4
 """gcc writes a name of fewer bytes than an offset has as DW_FORM_string (dwarf2out.c, find_string_form)."""
 
@@ -91,11 +89,9 @@ def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collec
         if len(found) >= limit:
             return
         unit = info.unit_at(position)
-        start = _may_be(unit, position - unit.offset, tags, c.DW_AT_name, skip_declarations)
+        start = start_before(unit, position - unit.offset, tags, c.DW_AT_name, skip_declarations)
         if start is None or (seen and start >= 0 and _shape(unit.die(start)) in seen):
             continue
-        if start >= 0 and tags == _FUNCTIONS:
-            unit.anchor(start)
         path = unit.path_to(position - unit.offset)
         if not path or path[-1][1].tag not in tags:
             continue
@@ -104,46 +100,6 @@ def _collect(info: DebugInfo, needle: re.Pattern[bytes], name: str, tags: Collec
             found[die.key] = die
             if seen is not None:
                 seen.add(_shape(die))
-
-
-def _may_be(unit: Unit, position: int, tags: Collection[int], wanted: int, skip_declarations: bool = False) -> int | None:
-    """Where the DIE would begin, if the bytes in front of position are one's code and what precedes the attribute `wanted`:
-    a cheap test that most chance matches fail (None), before the unit is walked.  -1 where that is not certain: attributes
-    of varying size stand in front, or the code can be read in two ways."""
-    starts = set()
-    for code, abbreviation in unit.abbreviations.items():
-        if abbreviation.tag not in tags:
-            continue
-        if skip_declarations and any(attribute == c.DW_AT_declaration for attribute, _, _ in abbreviation.attributes):
-            continue
-        before = 0
-        for attribute, form, _ in abbreviation.attributes:
-            if attribute == wanted:
-                prefix = _code_bytes(code)
-                start = position - before - len(prefix)
-                if start >= 0 and unit.data[start : start + len(prefix)] == prefix:
-                    starts.add(-1 if _is_longer(unit, start) else start)
-                break
-            size = form_size(form, *unit.sizes)
-            if size is None:
-                return -1
-            before += size
-    return starts.pop() if len(starts) == 1 else -1 if starts else None
-
-
-def _is_longer(unit: Unit, start: int) -> bool:
-    """Whether the byte in front of a code can belong to it."""
-    return unit.data[start - 1] >= 0x80 and uleb(unit.data, start - 1)[0] in unit.abbreviations
-
-
-def _code_bytes(code: int) -> bytes:
-    """An abbreviation code as ULEB128."""
-    out = bytearray()
-    while code >= 0x80:
-        out.append(code & 0x7F | 0x80)
-        code >>= 7
-    out.append(code)
-    return bytes(out)
 
 
 def _indexed(info: DebugInfo, offsets: Collection[int], name: str, tags: Collection[int]) -> Iterator[Die]:
@@ -179,7 +135,7 @@ def references_to(target: Die, attribute: int, tags: Collection[int]) -> Iterato
         if match is None:
             return
         at = match.start()
-        if _may_be(unit, at, tags, attribute) is None:
+        if start_before(unit, at, tags, attribute) is None:
             continue
         path = unit.path_to(at)
         if not path or path[-1][1].tag not in tags:

@@ -118,11 +118,12 @@ def holds(die: Die, pc: int) -> bool:
 
 def function_at(unit: Unit, pc: int) -> Die | None:
     """The concrete function of a unit whose code holds pc."""
-    for entry in unit.top_level:
-        if entry[1].tag == c.DW_TAG_subprogram:
-            die = Die(unit, entry)
-            if holds(die, pc):
-                return die
+    for entries in (unit.code, unit.top_level):
+        for entry in entries:
+            if entry[1].tag == c.DW_TAG_subprogram:
+                die = Die(unit, entry)
+                if holds(die, pc):
+                    return die
     return None
 
 
