@@ -83,12 +83,13 @@ class Locator:
             if name_of(die) == name:
                 return self._variable(die, name, scope, chain, site.pc)
         unit = chain[-1].unit
-        for entry in unit.top_level:
-            if entry[1].tag == c.DW_TAG_variable:
-                die = Die(unit, entry)
-                if name_of(die) == name and c.DW_AT_location in die:
-                    return self._variable(die, name, line_table(unit).name, chain, site.pc)
-        return None
+        at_file_scope = [die for entry in unit.top_level if entry[1].tag == c.DW_TAG_variable
+                         and name_of(die := Die(unit, entry)) == name]
+        if not at_file_scope:
+            return None
+        # a definition behind a declaration refers to it (DW_AT_specification)
+        die = next((die for die in at_file_scope if _holder(die) is not None), at_file_scope[0])
+        return self._variable(die, name, line_table(unit).name, chain, site.pc)
 
     def _visible(self, chain: Chain, outer: bool) -> Iterator[tuple[Die, str]]:
         """Variable DIEs with the name of their function: those of the scopes up to and with the innermost function (C
@@ -277,7 +278,9 @@ class Locator:
             return location.address
         if isinstance(location, Value):
             return location.expr
-        raise Unreadable("no-frame-base", "the frame base of its function cannot be read")
+        if isinstance(location, Absent):
+            raise Unreadable(location.reason.slug, f"of the frame of its function: {location.reason.text}")
+        raise Unreadable("no-frame-base", "the frame base of its function is no address")
 
     def cfa(self, die: Die, pc: int) -> Expr:
         """The canonical frame address at pc, from call frame information (section 6.4).  Raises Unreadable."""

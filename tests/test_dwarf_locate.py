@@ -1,0 +1,504 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Variables at a site: names as C resolves them, and their locations at exactly that pc."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from localvar.arch import X86_64
+from localvar.dwarf import constants as c
+from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.locate import Locator
+from localvar.dwarf.scope import chain_at, function_at, name_of, own_function
+from localvar.model import fold
+from localvar.model.ctype import BaseType, Encoding, strip
+from localvar.model.expr import Address, Const, Entry, Load, Reg
+from localvar.model.location import Absent, Constant, EntryValue, ImplicitPointer, Location, Memory, Pieces, Register, Value
+from localvar.model.plan import Variable, VariableKind
+from localvar.model.site import NOWHERE, ScopeRef, Site
+from tests.dwarf_support import debug_info
+from tests.dwarfgen import (
+    Addr,
+    Cie,
+    Die,
+    Fde,
+    Form,
+    Image,
+    Ref,
+    Section,
+    Unit,
+    cfa,
+    ctype,
+    lle,
+    loclist,
+    op,
+    rnglist,
+)
+
+INT = ctype.base("int", 4, "signed")
+BASES = [INT, ctype.base("u64", 8, "unsigned"), ctype.base("char", 1, "signed_char"), ctype.base("s128", 16, "signed"),
+         ctype.array("text", "char", 4), ctype.pointer("pointer", "int"), Die("unspecified_type", label="none", name="none")]
+FRAME = Fde(Cie((cfa.def_cfa(7, 8), cfa.offset(16, 1))), 0x1000, 0x100, (
+    cfa.advance(1), cfa.def_cfa_offset(16), cfa.offset(6, 2), cfa.advance(3), cfa.def_cfa_register(6)))
+"""push %rbp (1 byte); mov %rsp,%rbp (3 bytes)."""
+DATA = Section(".data", bytes(0x100), 0x4000)
+
+
+def variable(name: str | None, location: object = None, kind: str = "int", **attributes: Any) -> Die:
+    return Die("variable", label=attributes.pop("label", None), name=name, type=Ref(kind), location=location, **attributes)
+
+
+def function(*children: Die, frame_base: object = None, **attributes: Any) -> Die:
+    base = op.call_frame_cfa() if frame_base is None else frame_base
+    return Die("subprogram", label="f", name="f", low_pc=0x1000, high_pc=0x100, frame_base=base, children=children, **attributes)
+
+
+def locator(*dies: Die, version: int = 5, **fields: Any) -> Locator:
+    fields.setdefault("debug_frame", [FRAME])
+    root = Die("compile_unit", name="a.c", low_pc=0x1000, high_pc=0x1000, children=[*BASES, *dies])
+    return Locator(debug_info(Image(units=[Unit(root, version=version)], sections=[DATA], **fields)), X86_64)
+
+
+def site(found: Locator, pc: int, outer: bool = False) -> Site:
+    """The site at a pc, in its innermost scope."""
+    unit = found.info.unit_of_pc(pc)
+    assert unit is not None
+    function_die = function_at(unit, pc)
+    assert function_die is not None
+    chain = chain_at(function_die, pc)
+    return replace(NOWHERE, pc=pc, function=name_of(own_function(chain)) or "", scope=ScopeRef(tuple(d.key for d in chain)),
+                   entry=0x1000, outer=outer)
+
+
+def names(found: Locator, pc: int, outer: bool = False) -> list[str]:
+    return [v.name for v in found.variables(site(found, pc, outer))]
+
+
+def read(found: Locator, name: str, pc: int = 0x1000, outer: bool = False) -> Variable:
+    there = found.variable(site(found, pc, outer), name)
+    assert there is not None
+    return there
+
+
+def where(*dies: Die, pc: int = 0x1000, **fields: Any) -> Location:
+    """The location of x, among the children of a function."""
+    return read(locator(function(*dies), **fields), "x", pc).location
+
+
+def slug(location: Location) -> str:
+    assert isinstance(location, Absent), location
+    return location.reason.slug
+
+
+# -- names ----------------------------------------------------------------------------------------------------------
+
+
+def test_variables_are_listed_from_the_innermost_scope_outwards() -> None:
+    inner = Die("lexical_block", low_pc=0x1010, high_pc=0x10, children=[variable("inner")])
+    outer = Die("lexical_block", low_pc=0x1008, high_pc=0x40, children=[variable("middle"), inner])
+    found = locator(function(Die("formal_parameter", name="p", type=Ref("int")), variable("local"), outer))
+    assert names(found, 0x1000) == ["p", "local"]
+    assert names(found, 0x1008) == ["middle", "p", "local"]
+    assert names(found, 0x1010) == ["inner", "middle", "p", "local"]
+    assert names(found, 0x1020) == ["middle", "p", "local"]
+
+
+def test_a_name_means_the_innermost_variable_that_has_it() -> None:
+    inner = Die("lexical_block", low_pc=0x1010, high_pc=0x10, children=[variable("x", op.reg2())])
+    found = locator(function(variable("x", op.reg1()), inner), variable("x", op.addr(0x4000)))
+    assert [read(found, "x", pc).location for pc in (0x100F, 0x1010, 0x101F, 0x1020)] == [
+        Register(1), Register(2), Register(2), Register(1)]
+    assert names(found, 0x1010) == ["x"]
+
+
+def test_a_block_of_several_ranges_holds_its_names_in_all_of_them() -> None:
+    block = Die("lexical_block", ranges=rnglist((0x1010, 0x1014), (0x1080, 0x1084)), children=[variable("inner")])
+    found = locator(function(block))
+    assert [names(found, pc) for pc in (0x1010, 0x1014, 0x1080, 0x1084)] == [["inner"], [], ["inner"], []]
+
+
+def test_a_name_that_no_scope_has_is_looked_up_in_the_file() -> None:
+    found = locator(function(), variable("counter", op.addr(0x4010)))
+    there = read(found, "counter")
+    assert (there.kind, there.location, there.scope) == (VariableKind.STATIC, Memory(Address(0x4010)), "a.c")
+    assert found.variable(site(found, 0x1000), "nothing") is None
+
+
+def test_the_definition_counts_where_the_file_declares_a_name_first() -> None:
+    declared = variable("counter", external=True, declaration=True, label="declared")
+    found = locator(function(), declared, Die("variable", specification=Ref("declared"), location=op.addr(0x4010)))
+    assert read(found, "counter").location == Memory(Address(0x4010))
+    assert isinstance(read(found, "counter").type, BaseType)
+
+
+def test_what_the_file_only_declares_is_absent_with_that_reason() -> None:
+    found = locator(function(), variable("jiffies", external=True, declaration=True))
+    assert slug(read(found, "jiffies").location) == "declaration"
+
+
+def test_a_constant_of_the_file_is_its_value() -> None:
+    found = locator(function(), variable("limit", const_value=7))
+    assert read(found, "limit").location == Constant(b"\7\0\0\0")
+
+
+def test_kinds_are_parameter_local_and_static() -> None:
+    found = locator(function(Die("formal_parameter", name="p", type=Ref("int"), location=op.reg5()), variable("l", op.reg1()),
+                             variable("s", op.addr(0x4000)), variable("e", external=True, declaration=True)))
+    assert {v.name: v.kind for v in found.variables(site(found, 0x1000))} == {
+        "p": VariableKind.PARAMETER, "l": VariableKind.LOCAL, "s": VariableKind.STATIC, "e": VariableKind.STATIC}
+
+
+# -- abstract and concrete instances ----------------------------------------------------------------------------------
+
+
+def abstract(name: str, *children: Die) -> Die:
+    return Die("subprogram", label=name, name=name, inline="inlined", type=Ref("int"), children=children)
+
+
+def inlined(of: str, low: int, size: int, *children: Die) -> Die:
+    return Die("inlined_subroutine", abstract_origin=Ref(of), low_pc=low, high_pc=size, children=children)
+
+
+def concrete(of: str, location: object = None, tag: str = "variable", **attributes: Any) -> Die:
+    return Die(tag, abstract_origin=Ref(of), location=location, **attributes)
+
+
+def three_deep() -> Locator:
+    """f, with g inlined into it and h into g; each has a parameter n and a variable of its own."""
+    def own(name: str) -> list[Die]:
+        return [Die("formal_parameter", label=f"n_{name}", name="n", type=Ref("int"), decl_line=3),
+                Die("variable", label=f"of_{name}", name=f"of_{name}", type=Ref("u64"), decl_line=4)]
+
+    h = inlined("h", 0x1020, 0x10, concrete("n_h", op.reg2(), "formal_parameter"), concrete("of_h", op.reg3()))
+    g = inlined("g", 0x1010, 0x40, concrete("n_g", op.reg1(), "formal_parameter"), concrete("of_g", op.reg4()), h)
+    f = function(Die("formal_parameter", name="n", type=Ref("int"), location=op.reg5()), variable("of_f", op.reg8()), g)
+    return locator(abstract("g", *own("g")), abstract("h", *own("h")), f)
+
+
+def test_an_inlined_function_does_not_see_its_callers_names() -> None:
+    found = three_deep()
+    assert [names(found, pc) for pc in (0x1000, 0x1010, 0x1020, 0x1030)] == [
+        ["n", "of_f"], ["n", "of_g"], ["n", "of_h"], ["n", "of_g"]]
+    assert [read(found, "n", pc).location for pc in (0x1000, 0x1010, 0x1020)] == [Register(5), Register(1), Register(2)]
+    assert [read(found, "n", pc).scope for pc in (0x1000, 0x1010, 0x1020)] == ["f", "g", "h"]
+    assert found.variable(site(found, 0x1020), "of_f") is None
+
+
+def test_from_an_address_the_functions_around_are_seen_behind_the_innermost() -> None:
+    found = three_deep()
+    assert names(found, 0x1020, outer=True) == ["n", "of_h", "of_g", "of_f"]
+    assert read(found, "n", 0x1020, outer=True).location == Register(2)
+    assert read(found, "of_f", 0x1020, outer=True).location == Register(8)
+
+
+def test_names_types_and_places_in_the_source_come_from_the_abstract_instance() -> None:
+    there = read(three_deep(), "of_h", 0x1020)
+    assert there.declared.line == 4
+    bare = strip(there.type)
+    assert isinstance(bare, BaseType) and (bare.size, bare.encoding) == (8, Encoding.UNSIGNED)
+
+
+def test_a_variable_that_the_concrete_instance_leaves_out_is_optimized_out() -> None:
+    """It is in scope, it hides outer names, and it has no location."""
+    a = abstract("g", variable("kept", label="kept"), variable("gone"), variable("x"))
+    found = locator(a, function(variable("x", op.reg1()), inlined("g", 0x1010, 0x10, concrete("kept", op.reg3()))))
+    assert names(found, 0x1010) == ["kept", "gone", "x"]
+    assert slug(read(found, "gone", 0x1010).location) == slug(read(found, "x", 0x1010).location) == "optimized-out"
+    assert slug(read(found, "x", 0x1010, outer=True).location) == "optimized-out"
+
+
+def test_a_block_of_an_abstract_instance_gives_its_names_to_the_concrete_one() -> None:
+    a = abstract("g", Die("lexical_block", label="block", children=[variable("inside", label="inside"), variable("gone")]))
+    block = Die("lexical_block", abstract_origin=Ref("block"), low_pc=0x1014, high_pc=4, children=[concrete("inside", op.reg3())])
+    found = locator(a, function(inlined("g", 0x1010, 0x10, block)))
+    assert [names(found, pc) for pc in (0x1010, 0x1014, 0x1018)] == [[], ["inside", "gone"], []]
+
+
+def test_a_static_variable_has_the_place_that_only_the_abstract_instance_states() -> None:
+    a = abstract("g", variable("count", op.addr(0x4020), label="count"))
+    with_die = inlined("g", 0x1010, 8, concrete("count"))
+    without = inlined("g", 0x1020, 8)
+    found = locator(a, function(with_die, without))
+    assert read(found, "count", 0x1010).location == read(found, "count", 0x1020).location == Memory(Address(0x4020))
+
+
+def test_the_location_of_the_concrete_instance_wins_over_a_constant_of_the_abstract_one() -> None:
+    a = abstract("g", variable("x", label="x", const_value=5))
+    found = locator(a, function(inlined("g", 0x1010, 8, concrete("x", op.reg3())), inlined("g", 0x1020, 8, concrete("x"))))
+    assert read(found, "x", 0x1010).location == Register(3)
+    assert read(found, "x", 0x1020).location == Constant(b"\5\0\0\0")
+
+
+def test_origins_are_followed_along_the_whole_chain() -> None:
+    """A clone's parameter refers to an abstract one, which may refer to a declaration."""
+    first = Die("formal_parameter", label="first", name="n", type=Ref("u64"))
+    second = Die("formal_parameter", label="second", abstract_origin=Ref("first"))
+    found = locator(abstract("g", first), abstract("h", second), function(concrete("second", op.reg3(), "formal_parameter")))
+    there = read(found, "n")
+    bare = strip(there.type)
+    assert there.location == Register(3) and isinstance(bare, BaseType) and bare.size == 8
+
+
+def test_origins_in_a_circle_end() -> None:
+    a, b = Die("variable", label="a", abstract_origin=Ref("b")), Die("variable", label="b", abstract_origin=Ref("a"))
+    assert names(locator(function(a, b)), 0x1000) == []
+
+
+def test_a_variable_length_array_has_the_type_of_its_concrete_instance() -> None:
+    bound = Die("variable", label="bound", name="n", type=Ref("u64"), artificial=True, location=op.reg3())
+    vla = Die("array_type", label="vla", type=Ref("int"), children=[Die("subrange_type", upper_bound=Ref("bound"))])
+    plain = ctype.array("plain", "int", None)
+    a = abstract("g", plain, variable("x", label="x", kind="plain"))
+    body = inlined("g", 0x1010, 8, bound, vla, concrete("x", op.expr(op.fbreg(-64), op.deref()), type=Ref("vla")))
+    there = read(locator(a, function(body)), "x", 0x1010)
+    assert getattr(there.type, "variable", None) is True
+
+
+# -- locations at a pc --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_a_location_holds_at_exactly_its_addresses(version: int) -> None:
+    x = variable("x", loclist((0x1010, 0x1020, op.reg3()), (0x1020, 0x1024, op.expr(op.lit7(), op.stack_value()))))
+    found = locator(function(x), version=version)
+    assert [read(found, "x", pc).location for pc in (0x1010, 0x101F, 0x1020, 0x1023)] == [
+        Register(3), Register(3), Value(Const(7)), Value(Const(7))]
+    assert [slug(read(found, "x", pc).location) for pc in (0x100F, 0x1024)] == ["no-range", "no-range"]
+
+
+def test_the_default_location_holds_elsewhere() -> None:
+    x = variable("x", loclist((0x1010, 0x1020, op.reg3()), lle.default_location(op.reg2())))
+    assert [where(x, pc=pc) for pc in (0x100F, 0x1010, 0x1020)] == [Register(2), Register(3), Register(2)]
+
+
+@pytest.mark.parametrize(("first", "second", "best"), [
+    (op.expr(op.entry_value(op.reg5()), op.stack_value()), op.reg3(), Register(3)),
+    (op.expr(op.const8u(1), op.form_tls_address()), op.expr(op.entry_value(op.reg5()), op.stack_value()), EntryValue(Reg(5))),
+    (op.expr(op.breg3(8)), op.implicit_value(b"\1\0\0\0"), Constant(b"\1\0\0\0")),
+    (op.expr(op.entry_value(op.reg5()), op.plus_uconst(1), op.stack_value()), op.expr(op.breg3(1), op.stack_value()),
+     Value(fold.add(Reg(3), 1))),
+    (op.entry_value(op.reg5()), op.breg3(8), Memory(fold.add(Reg(3), 8))),
+    (op.expr(op.GNU_parameter_ref("n"), op.stack_value()), op.expr(op.entry_value(op.reg5()), op.stack_value()),
+     EntryValue(Reg(5))),
+])
+def test_of_several_places_at_once_the_one_that_takes_least_is_read(first: op.Expr, second: op.Expr, best: Location) -> None:
+    parameter = Die("formal_parameter", label="n", name="n")
+    for one, other in ((first, second), (second, first)):
+        assert where(parameter, variable("x", loclist((0x1000, 0x1010, one), (0x1000, 0x1010, other)))) == best
+
+
+def test_a_variable_without_a_location_is_optimized_out() -> None:
+    assert slug(where(variable("x"))) == "optimized-out"
+    assert slug(where(variable("x", op.expr()))) == "optimized-out"
+
+
+def test_a_declaration_in_a_block_is_no_definition() -> None:
+    assert slug(where(variable("x", external=True, declaration=True))) == "declaration"
+
+
+@pytest.mark.parametrize("location", [Form("sec_offset", 0x7000), Form("string", "abc"), Form("loclistx", 77)])
+def test_a_location_that_leads_nowhere_is_damaged(location: Form) -> None:
+    assert slug(where(variable("x", location))) == "damaged"
+
+
+def test_a_discarded_variable_is_never_read() -> None:
+    assert slug(where(variable("x", op.addr(0)))) == "discarded"
+
+
+# -- constants ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "value", "expected"), [
+    ("int", 5, b"\5\0\0\0"), ("int", -1, b"\xff" * 4), ("int", Form("sdata", -2), b"\xfe\xff\xff\xff"),
+    ("int", Form("udata", 300), b"\x2c\1\0\0"), ("int", Form("data1", 0xFF), b"\xff\0\0\0"),
+    ("int", Form("data2", 0x8000), b"\0\x80\0\0"), ("int", Form("data4", 0xFFFFFFFF), b"\xff" * 4),
+    ("int", Form("data8", 0xFFFFFFFFFFFFFFFE), b"\xfe\xff\xff\xff"), ("int", Form("implicit_const", -3), b"\xfd\xff\xff\xff"),
+    ("u64", Form("data1", 0xFF), b"\xff" + bytes(7)), ("u64", Form("sdata", -1), b"\xff" * 8), ("char", 0x41, b"A"),
+    ("s128", Form("data16", 1 << 100), (1 << 100).to_bytes(16, "little")), ("s128", Form("sdata", -2), b"\xfe" + b"\xff" * 15),
+    ("int", b"\1\2\3\4", b"\1\2\3\4"), ("text", b"abcd", b"abcd"), ("text", Form("block2", b"abc\0"), b"abc\0"),
+    ("text", Form("string", "abc"), b"abc\0"), ("text", Form("strp", "abc"), b"abc\0"), ("text", Form("strp", "a"), b"a\0\0\0"),
+    ("text", Form("strx", "abcdef"), b"abcd"),
+])
+def test_a_constant_of_every_form_has_its_types_bytes(kind: str, value: object, expected: bytes) -> None:
+    assert where(variable("x", kind=kind, const_value=value)) == Constant(expected)
+
+
+@pytest.mark.parametrize(("value", "expected"), [
+    (Form("addr", 0x4010), Value(Address(0x4010))), (Form("addrx", Addr(0x4010)), Value(Address(0x4010))),
+])
+def test_a_constant_address_moves_with_the_kernel(value: object, expected: Location) -> None:
+    """gcc writes &variable as DW_AT_const_value of an address form."""
+    assert where(variable("x", kind="pointer", const_value=value)) == expected
+
+
+@pytest.mark.parametrize(("kind", "value", "why"), [
+    ("pointer", Form("addr", 0), "discarded"), ("int", b"\1\2", "damaged"), ("none", 5, "damaged"),
+    ("int", Form("sec_offset", 5), "damaged"), ("int", Form("ref4", "int"), "damaged"), ("int", Form("strp", 0x7000), "damaged"),
+])
+def test_a_constant_that_does_not_fit_its_type_is_absent(kind: str, value: object, why: str) -> None:
+    assert slug(where(variable("x", kind=kind, const_value=value))) == why
+
+
+# -- frames ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("section", ["debug_frame", "eh_frame"])
+def test_the_frame_is_where_the_call_frame_information_has_it_at_the_pc(section: str) -> None:
+    """CFA-24: rsp-16 at the entry, rsp-8 behind the push, rbp-8 from then on."""
+    fields: dict[str, Any] = {"debug_frame": (), section: [FRAME]}
+    places = [where(variable("x", op.fbreg(-24)), pc=pc, **fields) for pc in (0x1000, 0x1001, 0x1003, 0x1004, 0x10FF)]
+    assert places == [Memory(fold.add(Reg(7), -16)), *[Memory(fold.add(Reg(7), -8))] * 2, *[Memory(fold.add(Reg(6), -8))] * 2]
+
+
+@pytest.mark.parametrize(("frame_base", "expected"), [
+    (op.reg6(), fold.add(Reg(6), -24)), (op.breg7(8), fold.add(Reg(7), -16)),
+    (op.expr(op.breg6(8), op.stack_value()), fold.add(Reg(6), -16)),
+    (op.expr(op.breg3(0), op.deref()), fold.add(Load(Reg(3)), -24)), (op.bregx(6, 16), fold.add(Reg(6), -8)),
+    (op.expr(op.call_frame_cfa(), op.lit16(), op.minus()), fold.add(Reg(7), -32)),
+    (loclist((0x1000, 0x1001, op.breg7(8)), (0x1001, 0x1100, op.breg7(16))), fold.add(Reg(7), -16)),
+])
+def test_every_form_of_frame_base_is_understood(frame_base: object, expected: Any) -> None:
+    """clang has DW_OP_reg6, whose value is the frame base; old gcc a location list."""
+    found = locator(function(variable("x", op.fbreg(-24)), frame_base=frame_base))
+    assert read(found, "x").location == Memory(expected)
+
+
+def test_a_frame_base_list_is_looked_up_at_the_pc() -> None:
+    base = loclist((0x1000, 0x1001, op.breg7(8)), (0x1001, 0x1004, op.breg7(16)))
+    found = locator(function(variable("x", op.fbreg(0)), frame_base=base))
+    assert read(found, "x", 0x1001).location == Memory(fold.add(Reg(7), 16))
+    assert slug(read(found, "x", 0x1004).location) == "no-frame-base"
+
+
+@pytest.mark.parametrize(("frame_base", "why"), [
+    (op.fbreg(0), "no-frame-base"), (op.implicit_value(b"\1"), "no-frame-base"), (op.regx(17), "register"),
+    (Form("string", "x"), "damaged"),
+])
+def test_a_frame_base_that_cannot_be_had_makes_the_variable_absent(frame_base: object, why: str) -> None:
+    assert slug(read(locator(function(variable("x", op.fbreg(0)), frame_base=frame_base)), "x").location) == why
+
+
+def test_a_function_without_a_frame_base_has_no_frame() -> None:
+    f = Die("subprogram", name="f", low_pc=0x1000, high_pc=0x100, children=[variable("x", op.fbreg(0))])
+    assert slug(read(locator(f), "x").location) == "no-frame-base"
+
+
+def test_an_inlined_function_has_the_frame_of_the_one_it_is_in() -> None:
+    a = abstract("g", variable("x", label="x"))
+    found = locator(a, function(inlined("g", 0x1010, 0x10, concrete("x", op.fbreg(-24)))))
+    assert read(found, "x", 0x1010).location == Memory(fold.add(Reg(6), -8))
+
+
+def test_code_without_call_frame_information_has_no_frame() -> None:
+    assert slug(where(variable("x", op.fbreg(0)), debug_frame=())) == "no-cfi"
+    other = Fde(FRAME.cie, 0x1000, 4)
+    assert slug(where(variable("x", op.fbreg(0)), debug_frame=[other], pc=0x1004)) == "no-cfi"
+
+
+def test_a_cfa_of_several_operations_is_computed() -> None:
+    """Realigned stacks: the CFA is what the slot below rbp holds, plus what the expression says."""
+    wild = op.expr(op.breg6(-8), op.deref(), op.plus_uconst(16))
+    frame = Fde(FRAME.cie, 0x1000, 0x100, (cfa.def_cfa_expression(wild),))
+    location = where(variable("x", op.fbreg(-24)), debug_frame=[frame])
+    assert location == Memory(fold.add(Load(fold.add(Reg(6), -8)), -8))
+
+
+@pytest.mark.parametrize(("wild", "why"), [
+    (op.call_frame_cfa(), "no-cfi"), (op.fbreg(0), "no-cfi"), (op.bregx(17, 0), "register"), (op.drop(), "damaged"),
+])
+def test_a_cfa_expression_that_cannot_be_had_makes_the_variable_absent(wild: op.Op, why: str) -> None:
+    frame = Fde(FRAME.cie, 0x1000, 0x100, (cfa.def_cfa_expression(wild),))
+    assert slug(where(variable("x", op.fbreg(0)), debug_frame=[frame])) == why
+
+
+# -- pointers to variables --------------------------------------------------------------------------------------------------
+
+
+def test_an_implicit_pointer_leads_to_where_the_variable_is_at_the_same_pc() -> None:
+    target = variable("target", loclist((0x1000, 0x1008, op.reg3()), (0x1008, 0x1010, op.fbreg(-24))), label="target")
+    x = variable("x", op.implicit_pointer("target", 4), kind="pointer")
+    found = locator(function(target, x))
+    there = [read(found, "x", pc).location for pc in (0x1000, 0x1008)]
+    assert [(w.target, w.offset) for w in there if isinstance(w, ImplicitPointer)] == [
+        (Register(3), 4), (Memory(fold.add(Reg(6), -8)), 4)]
+
+
+def test_an_implicit_pointer_leads_to_a_procedure_that_holds_a_string() -> None:
+    """gcc's string constants that are in no section."""
+    text = Die("dwarf_procedure", label="string", location=op.implicit_value(b"hello\0"))
+    location = where(text, variable("x", op.implicit_pointer("string", 1), kind="pointer"))
+    assert isinstance(location, ImplicitPointer) and location.target == Constant(b"hello\0")
+
+
+def test_a_variable_that_points_to_itself_ends() -> None:
+    """struct list_head head = { &head, &head }, all of it in pieces."""
+    pointers = op.expr(op.implicit_pointer("x", 0), op.piece(8), op.implicit_pointer("x", 0), op.piece(8))
+    location = where(variable("x", pointers, label="x"))
+    assert isinstance(location, Pieces)
+    first = location.pieces[0].location
+    assert isinstance(first, ImplicitPointer) and slug(first.target) == "too-complex"
+
+
+def test_a_long_row_of_implicit_pointers_ends() -> None:
+    row = [variable(f"v{n}", op.implicit_pointer(f"v{n + 1}", 0), kind="pointer", label=f"v{n}") for n in range(300)]
+    found = locator(function(*row, variable("v300", op.reg1(), label="v300")))
+    location, steps = read(found, "v0").location, 0
+    while isinstance(location, ImplicitPointer):
+        location, steps = location.target, steps + 1
+    assert slug(location) == "too-complex" and steps > 10
+
+
+def test_an_implicit_pointer_to_no_die_is_damaged() -> None:
+    assert slug(where(variable("x", op.implicit_pointer(0x700000, 0), kind="pointer"))) == "damaged"
+
+
+# -- words --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("location", "words"), [
+    (op.reg3(), "DW_OP_reg3 (rbx)"), (op.fbreg(-24), "DW_OP_fbreg -24"), (op.breg7(8), "DW_OP_breg7 (rsp) 8"),
+    (op.expr(op.entry_value(op.reg5()), op.stack_value()), "DW_OP_entry_value(DW_OP_reg5 (rdi)), DW_OP_stack_value"),
+    (op.addr(0x4010), "DW_OP_addr 16400"), (op.implicit_value(b"\1\2"), "DW_OP_implicit_value 0102"),
+    (op.expr(*[op.lit0()] * 13), ", ".join(["DW_OP_lit0"] * 12 + ["..."])), (op.expr(), "empty"),
+    (op.expr(op.entry_value(b"\x02"), op.stack_value()),
+     "DW_OP_entry_value(damaged: operation 0x2 is not known), DW_OP_stack_value"),
+])
+def test_a_location_is_told_in_words(location: op.Op | op.Expr, words: str) -> None:
+    assert read(locator(function(variable("x", location))), "x").dwarf == words
+
+
+# -- entry values -----------------------------------------------------------------------------------------------------------
+
+
+def test_entry_values_in_an_inlined_function_are_the_concrete_functions() -> None:
+    """The register at the entry of f, not at the first instruction of the copy of g: only f's frame is entered."""
+    a = abstract("g", Die("formal_parameter", label="n", name="n", type=Ref("int")))
+    found = locator(a, function(inlined("g", 0x1010, 0x10, concrete(
+        "n", op.expr(op.entry_value(op.reg5()), op.stack_value()), "formal_parameter"))))
+    assert read(found, "n", 0x1010).location == EntryValue(Reg(5))
+    assert site(found, 0x1010).entry == 0x1000
+
+
+def test_parameters_on_entry_are_what_their_registers_held() -> None:
+    moved = loclist((0x1000, 0x1008, op.reg5()), (0x1008, 0x1010, op.reg3()))
+    n = Die("formal_parameter", name="n", type=Ref("int"), location=moved)
+    m = Die("formal_parameter", name="m", type=Ref("int"), location=op.fbreg(8))
+    k = Die("formal_parameter", name="k", type=Ref("u64"), location=op.expr(op.breg4(1), op.stack_value()))
+    found = locator(function(n, m, k))
+    there = {v.name: v.location for v in found.entry_variables(site(found, 0x1008))}
+    assert there["n"] == EntryValue(Reg(5))
+    assert slug(there["m"]) == "entry-memory"
+    assert there["k"] == Value(Entry(fold.add(Reg(4), 1)))
+
+
+def debug_info_of(found: Locator) -> DebugInfo:
+    return found.info
+
+
+def test_the_die_of_a_variable_is_the_one_that_states_its_location() -> None:
+    found = three_deep()
+    there = read(found, "of_h", 0x1020)
+    assert debug_info_of(found).die(there.die).block(c.DW_AT_location) == b"\x53"
