@@ -89,18 +89,35 @@ def variable_object(kernel: Kernel, read: Read) -> dict[str, Any]:
     }
 
 
+WIDEST = 40
+"""Columns of a declaration that those behind it line up with; longer ones push theirs out."""
+
+
 def text(kernel: Kernel, site: Site, reads: list[Read]) -> str:
-    """One site's listing."""
+    """One site's listing: where it is, and a line for each variable with its declaration, class and C or reason."""
     source = f" ({site.file}:{site.line})" if site.file else ""
     inlined = f", inlined: {' < '.join(site.inlined)}" if site.inlined else ""
     lines = [f"{site.name}{source} {site.pc:#x}{inlined}"]
     if site.why_not:
         lines.append(f"    cannot be probed: {site.why_not.text}")
-    rows = [variable_object(kernel, read) for read in reads]
-    for row in rows:
-        value = row["c"] if row["readable"] else f"- {row['reason']}"
+    rows = [(variable_object(kernel, read), _declared(read)) for read in reads]
+    width = max((len(declared) for _, declared in rows if len(declared) <= WIDEST), default=0)
+    for row, declared in rows:
         how = f" [{row['how']}]" if row["how"] not in (None, "direct") else ""
-        lines.append(f"    {row['kind']:9} {row['type']} {row['name']}: {row['class']}{how}  {value}")
+        value = row["c"] if row["readable"] else row["reason"]
+        lines.append(f"    {row['kind']:9}  {declared:{width}}  {row['class'] if row['readable'] else '-':8}  {value}{how}")
     if not rows:
         lines.append("    no variables in scope")
     return "\n".join(lines)
+
+
+def _declared(read: Read) -> str:
+    """The variable's declaration, or near it where C has no words for its type."""
+    from localvar.ctext.declare import declaration, display
+    from localvar.ctext.names import Unspeakable
+
+    assert read.variable is not None
+    try:
+        return declaration(read.variable.type, read.variable.name)
+    except Unspeakable:
+        return f"{display(read.variable.type)} {read.variable.name}"
