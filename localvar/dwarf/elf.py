@@ -96,7 +96,7 @@ class Contents:
             raise DwarfError(f"string at {offset:#x} has no end")
         return self.data[begin:end].decode("utf-8", "replace")
 
-    def find_all(self, needle: bytes) -> Iterator[int]:
+    def find_all(self, needle: Buffer) -> Iterator[int]:
         """Offsets of needle, overlapping ones too."""
         end = self.start + self.size
         at = self.data.find(needle, self.start, end)
