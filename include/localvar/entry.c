@@ -14,7 +14,7 @@
  */
 
 #ifndef LOCALVAR_MAXACTIVE
-#define LOCALVAR_MAXACTIVE	1024
+#define LOCALVAR_MAXACTIVE	256
 #endif
 
 struct localvar_capture {
@@ -117,7 +117,8 @@ unwatch:
 
 static int localvar_get_entry(struct localvar_entry *entry, const struct localvar_kernel *kernel)
 {
-	kprobe_opcode_t *address = (void *)(entry->address + localvar_slide(kernel));
+	kprobe_opcode_t *address =
+		(void *)localvar_address(kernel, entry->section, entry->address);
 	int err;
 
 	if (entry->users++)

@@ -38,6 +38,12 @@ static void localvar_count(struct localvar_probe *probe, enum localvar_counter w
 }
 NOKPROBE_SYMBOL(localvar_count);
 
+/* The hits that the kernel did not hand to us, since the site was armed. */
+static unsigned long localvar_missed(const struct localvar_site *site)
+{
+	return site->rp.kp.nmissed + site->rp.nmissed;
+}
+
 static unsigned long localvar_counted(struct localvar_probe *probe, enum localvar_counter what)
 {
 	unsigned long sum = 0;
@@ -47,9 +53,8 @@ static unsigned long localvar_counted(struct localvar_probe *probe, enum localva
 	for_each_possible_cpu(cpu)
 		sum += per_cpu_ptr(probe->counters, cpu)[what];
 
-	/* The kernel counts the hits that it did not hand to us. */
 	for (i = 0; what == LOCALVAR_MISSED && i < probe->nr_sites; i++)
-		sum += probe->sites[i].rp.kp.nmissed + probe->sites[i].rp.nmissed;
+		sum += localvar_missed(&probe->sites[i]);
 	return sum;
 }
 

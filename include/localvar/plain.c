@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Plain kprobes whose place is a PROBE_LOCATION(). The kernel calls their
- * handler through ours, so that accessors know the hit.
+ * Plain kprobes and kretprobes. Where their place is a PROBE_LOCATION() the kernel
+ * calls their handler through ours, so that accessors know the hit.
  */
 
-static DEFINE_MUTEX(localvar_plain_mutex);
 static LIST_HEAD(localvar_places);
 
 /* The place of a kprobe that is not registered yet; NULL: it has an ordinary one. */
@@ -21,7 +20,8 @@ static struct localvar_place *localvar_place_of(struct kprobe *kp)
 {
 	struct localvar_place *place;
 
-	list_for_each_entry_rcu(place, &localvar_places, list)
+	list_for_each_entry_rcu(place, &localvar_places, list,
+				lockdep_is_held(&localvar_mutex))
 		if (place->kp == kp)
 			return place;
 	return NULL;
@@ -37,42 +37,133 @@ static int localvar_at_place(struct kprobe *kp, struct pt_regs *regs)
 	if (!place || localvar_hit())
 		return 0;
 	hit.site = &place->site;
+	if (hit.site->entry)
+		hit.entry_regs = localvar_find_entry(hit.site->entry, hit.site->cfa(regs));
 	this_cpu_write(localvar_current, &hit);
-	if (!place->site.proven || place->site.proven(regs))
+	if (localvar_proven(&hit, regs))
 		ret = place->pre_handler(kp, regs);
 	this_cpu_write(localvar_current, NULL);
 	return ret;
 }
 NOKPROBE_SYMBOL(localvar_at_place);
 
-static void localvar_take_place(struct localvar_place *place, struct kprobe *kp,
-				const struct localvar_kernel *kernel)
+static int localvar_at_return_place(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
+	struct localvar_place *place = localvar_place_of(&get_kretprobe(ri)->kp);
+	struct localvar_hit hit = { };
+	int ret = 0;
+
+	if (!place || localvar_hit())
+		return 0;
+	hit.site = &place->site;
+	this_cpu_write(localvar_current, &hit);
+	if (localvar_proven(&hit, regs))
+		ret = place->handler(ri, regs);
+	this_cpu_write(localvar_current, NULL);
+	return ret;
+}
+NOKPROBE_SYMBOL(localvar_at_return_place);
+
+/* Give back what localvar_prepare_place() got. */
+static void localvar_release_place(struct localvar_site *site)
+{
+	if (site->has_entry && localvar_put_entry(site->entry)) {
+		struct kretprobe *rp = &site->entry->rp;
+		struct kprobe *forget = &site->entry->forget;
+
+		localvar_unregister_entries(&rp, &forget, 1);
+	}
+	if (site->has_object)
+		localvar_put_object(site->section->object);
+	site->has_entry = false;
+	site->has_object = false;
+}
+
+static int localvar_prepare_place(struct localvar_site *site, const struct localvar_kernel *kernel)
+{
+	int err;
+
+	if (site->section) {
+		err = localvar_get_object(site->section->object);
+		if (err)
+			return err;
+		site->has_object = true;
+		if (!site->section->object->there)
+			return -ENOENT;
+	}
+	if (site->entry) {
+		err = localvar_get_entry(site->entry, kernel);
+		if (err)
+			return err;
+		site->has_entry = true;
+	}
+	return 0;
+}
+
+static int localvar_enter_place(struct localvar_place *place, struct kprobe *kp,
+				struct kretprobe *rp, const struct localvar_kernel *kernel)
+{
+	struct localvar_site *site = &place->site;
+	int err = localvar_prepare_place(site, kernel);
+
+	if (err) {
+		localvar_err("kprobe cannot be armed at %s: error %d", site->name, err);
+		localvar_release_place(site);
+		return err;
+	}
+	kp->addr = (kprobe_opcode_t *)localvar_address(kernel, site->section, site->address);
 	place->kp = kp;
-	place->pre_handler = kp->pre_handler;
-	kp->addr = (kprobe_opcode_t *)(place->site.address + localvar_slide(kernel));
-	if (kp->pre_handler)
+	place->flags = kp->flags;
+	if (rp && rp->handler) {
+		place->handler = rp->handler;
+		rp->handler = localvar_at_return_place;
+	} else if (!rp && kp->pre_handler) {
+		place->pre_handler = kp->pre_handler;
 		kp->pre_handler = localvar_at_place;
-	mutex_lock(&localvar_plain_mutex);
+	}
 	list_add_rcu(&place->list, &localvar_places);
-	mutex_unlock(&localvar_plain_mutex);
+	return 0;
 }
 
 /* Once its kprobe is gone: as it was before, so that it can be registered again. */
-static void localvar_leave_place(struct kprobe *kp)
+static void localvar_leave_place(struct kprobe *kp, struct kretprobe *rp)
 {
 	struct localvar_place *place;
 
-	mutex_lock(&localvar_plain_mutex);
-	list_for_each_entry(place, &localvar_places, list) {
-		if (place->kp != kp)
-			continue;
+	mutex_lock(&localvar_mutex);
+	place = localvar_place_of(kp);
+	if (place) {
 		list_del_rcu(&place->list);
 		kp->addr = LOCALVAR_PLACE(place);
-		kp->pre_handler = place->pre_handler;
-		break;
+		kp->flags = place->flags;
+		if (rp && rp->handler)
+			rp->handler = place->handler;
+		else if (!rp && kp->pre_handler)
+			kp->pre_handler = place->pre_handler;
+		localvar_release_place(&place->site);
 	}
-	mutex_unlock(&localvar_plain_mutex);
+	mutex_unlock(&localvar_mutex);
+	if (place)
+		localvar_unlisten();
+}
+
+static int localvar_take_place(struct kprobe *kp, struct kretprobe *rp,
+			       const struct localvar_kernel *kernel)
+{
+	struct localvar_place *place = localvar_place(kp);
+	int err;
+
+	if (!place)
+		return 0;
+	err = localvar_listen();
+	if (err)
+		return err;
+	mutex_lock(&localvar_mutex);
+	err = localvar_enter_place(place, kp, rp, kernel);
+	mutex_unlock(&localvar_mutex);
+	if (err)
+		localvar_unlisten();
+	return err;
 }
 
 /**
@@ -84,48 +175,15 @@ static void localvar_leave_place(struct kprobe *kp)
  */
 int localvar_register_kprobe(const struct localvar_kernel *kernel, struct kprobe *kp)
 {
-	struct localvar_place *place = localvar_place(kp);
 	int err = localvar_check_kernel(kernel);
 
+	if (!err)
+		err = localvar_take_place(kp, NULL, kernel);
 	if (err)
 		return err;
-	if (place)
-		localvar_take_place(place, kp, kernel);
 	err = register_kprobe(kp);
-	if (err && place) {
-		localvar_err("kprobe cannot be armed at %s: error %d", place->site.name, err);
-		localvar_leave_place(kp);
-	}
-	return err;
-}
-
-/**
- * localvar_unregister_kprobe() - unregister_kprobe() of an expanded file
- * @kp: the kprobe
- */
-void localvar_unregister_kprobe(struct kprobe *kp)
-{
-	unregister_kprobe(kp);
-	localvar_leave_place(kp);
-}
-
-/**
- * localvar_register_kprobes() - register_kprobes() of an expanded file
- * @kernel: the kernel that the file was expanded for
- * @kps: the kprobes
- * @nr: how many
- *
- * Return: as register_kprobes(); -ENOEXEC in another kernel.
- */
-int localvar_register_kprobes(const struct localvar_kernel *kernel,
-			      struct kprobe **kps, int nr)
-{
-	int i, err = nr > 0 ? 0 : -EINVAL;
-
-	for (i = 0; !err && i < nr; i++)
-		err = localvar_register_kprobe(kernel, kps[i]);
-	if (err && i)
-		localvar_unregister_kprobes(kps, i - 1);
+	if (err)
+		localvar_leave_place(kp, NULL);
 	return err;
 }
 
@@ -140,7 +198,41 @@ void localvar_unregister_kprobes(struct kprobe **kps, int nr)
 
 	unregister_kprobes(kps, nr);
 	for (i = 0; i < nr; i++)
-		localvar_leave_place(kps[i]);
+		localvar_leave_place(kps[i], NULL);
+}
+
+/**
+ * localvar_unregister_kprobe() - unregister_kprobe() of an expanded file
+ * @kp: the kprobe
+ */
+void localvar_unregister_kprobe(struct kprobe *kp)
+{
+	localvar_unregister_kprobes(&kp, 1);
+}
+
+/**
+ * localvar_register_kprobes() - register_kprobes() of an expanded file
+ * @kernel: the kernel that the file was expanded for
+ * @kps: the kprobes
+ * @nr: how many
+ *
+ * Return: as register_kprobes(); -ENOEXEC in another kernel.
+ */
+int localvar_register_kprobes(const struct localvar_kernel *kernel,
+			      struct kprobe **kps, int nr)
+{
+	int i, err;
+
+	if (nr <= 0)
+		return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		err = localvar_register_kprobe(kernel, kps[i]);
+		if (err) {
+			localvar_unregister_kprobes(kps, i);
+			return err;
+		}
+	}
+	return 0;
 }
 
 /**
@@ -154,7 +246,37 @@ int localvar_register_kretprobe(const struct localvar_kernel *kernel, struct kre
 {
 	int err = localvar_check_kernel(kernel);
 
-	return err ?: register_kretprobe(rp);
+	if (!err)
+		err = localvar_take_place(&rp->kp, rp, kernel);
+	if (err)
+		return err;
+	err = register_kretprobe(rp);
+	if (err)
+		localvar_leave_place(&rp->kp, rp);
+	return err;
+}
+
+/**
+ * localvar_unregister_kretprobes() - unregister_kretprobes() of an expanded file
+ * @rps: the kretprobes
+ * @nr: how many
+ */
+void localvar_unregister_kretprobes(struct kretprobe **rps, int nr)
+{
+	int i;
+
+	unregister_kretprobes(rps, nr);
+	for (i = 0; i < nr; i++)
+		localvar_leave_place(&rps[i]->kp, rps[i]);
+}
+
+/**
+ * localvar_unregister_kretprobe() - unregister_kretprobe() of an expanded file
+ * @rp: the kretprobe
+ */
+void localvar_unregister_kretprobe(struct kretprobe *rp)
+{
+	localvar_unregister_kretprobes(&rp, 1);
 }
 
 /**
@@ -168,7 +290,16 @@ int localvar_register_kretprobe(const struct localvar_kernel *kernel, struct kre
 int localvar_register_kretprobes(const struct localvar_kernel *kernel,
 				 struct kretprobe **rps, int nr)
 {
-	int err = localvar_check_kernel(kernel);
+	int i, err;
 
-	return err ?: register_kretprobes(rps, nr);
+	if (nr <= 0)
+		return -EINVAL;
+	for (i = 0; i < nr; i++) {
+		err = localvar_register_kretprobe(kernel, rps[i]);
+		if (err) {
+			localvar_unregister_kretprobes(rps, i);
+			return err;
+		}
+	}
+	return 0;
 }

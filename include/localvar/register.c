@@ -1,129 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Arming and disarming: all of a set of probes, or none. */
-
-static DEFINE_MUTEX(localvar_mutex);
-static LIST_HEAD(localvar_probes);
-
-static int localvar_register_site(struct localvar_site *site)
-{
-	if (site->kind == LOCALVAR_RETURN)
-		return register_kretprobe(&site->rp);
-	return register_kprobe(&site->rp.kp);
-}
-
-static int localvar_arm_site(struct localvar_site *site, struct localvar_probe *probe)
-{
-	int err;
-
-	site->probe = probe;
-	memset(&site->rp, 0, sizeof(site->rp));
-	site->rp.kp.addr = (kprobe_opcode_t *)(site->address + localvar_slide(probe->kernel));
-	if (site->kind == LOCALVAR_RETURN) {
-		site->rp.handler = localvar_at_return;
-		site->rp.entry_handler = localvar_before_return;
-		site->rp.data_size = sizeof(struct pt_regs);
-		site->rp.maxactive = probe->maxactive;
-	} else {
-		site->rp.kp.pre_handler = localvar_at_address;
-	}
-
-	/* The entry first: what enters from now on is known at the site. */
-	if (site->entry) {
-		err = localvar_get_entry(site->entry, probe->kernel);
-		if (err)
-			return err;
-		site->has_entry = true;
-	}
-	err = localvar_register_site(site);
-	if (err)
-		localvar_err("probe %s cannot be armed at %s: error %d",
-			     probe->name, site->name, err);
-	site->armed = !err;
-	return err;
-}
-
-/* All of a kind at once: the kernel waits only once for the last handler to return. */
-static void localvar_disarm(struct localvar_probe *probe)
-{
-	unsigned int i, nr_kps = 0, nr_rps = 0, nr = 0;
-	struct localvar_site *site;
-
-	for (i = 0; i < probe->nr_sites; i++) {
-		site = &probe->sites[i];
-		if (site->armed && site->kind == LOCALVAR_RETURN)
-			probe->rps[nr_rps++] = &site->rp;
-		else if (site->armed)
-			probe->kps[nr_kps++] = &site->rp.kp;
-		site->armed = false;
-	}
-	unregister_kprobes(probe->kps, nr_kps);
-	unregister_kretprobes(probe->rps, nr_rps);
-
-	for (i = 0; i < probe->nr_sites; i++) {
-		site = &probe->sites[i];
-		if (site->has_entry && localvar_put_entry(site->entry)) {
-			probe->rps[nr] = &site->entry->rp;
-			probe->kps[nr++] = &site->entry->forget;
-		}
-		site->has_entry = false;
-	}
-	localvar_unregister_entries(probe->rps, probe->kps, nr);
-}
-
-static struct localvar_probe *localvar_find(const char *name)
-{
-	struct localvar_probe *probe;
-
-	list_for_each_entry(probe, &localvar_probes, list)
-		if (!strcmp(probe->name, name))
-			return probe;
-	return NULL;
-}
-
-static void localvar_del_probe(struct localvar_probe *probe)
-{
-	localvar_disarm(probe);
-	debugfs_remove(probe->file);
-	list_del(&probe->list);
-	kvfree(probe->rps);
-	kvfree(probe->kps);
-	free_percpu(probe->counters);
-	if (list_empty(&localvar_probes))
-		localvar_close_output();
-}
-
-static int localvar_add_probe(struct localvar_probe *probe)
-{
-	unsigned int i;
-	int err;
-
-	err = localvar_check_kernel(probe->kernel);
-	if (err)
-		return err;
-	if (localvar_find(probe->name)) {
-		localvar_err("probe %s is there already", probe->name);
-		return -EEXIST;
-	}
-	if (list_empty(&localvar_probes)) {
-		err = localvar_open_output();
-		if (err)
-			return err;
-	}
-
-	probe->live = false;
-	list_add_tail(&probe->list, &localvar_probes);
-	probe->counters = __alloc_percpu(LOCALVAR_NR_COUNTERS * sizeof(long), sizeof(long));
-	probe->kps = kvmalloc_array(probe->nr_sites, sizeof(*probe->kps), GFP_KERNEL);
-	probe->rps = kvmalloc_array(probe->nr_sites, sizeof(*probe->rps), GFP_KERNEL);
-	probe->file = debugfs_create_file(probe->name, 0444, localvar_dir, probe,
-					  &localvar_counters_fops);
-	err = probe->counters && probe->kps && probe->rps ? 0 : -ENOMEM;
-	for (i = 0; !err && i < probe->nr_sites; i++)
-		err = localvar_arm_site(&probe->sites[i], probe);
-	if (err)
-		localvar_del_probe(probe);
-	return err;
-}
+/* What a module calls: all of a set of probes are armed, or none. */
 
 /* The probes are armed, yet no handler runs before localvar_go_live(). */
 static int localvar_add_probes(struct localvar_probe **probes, unsigned int nr)
@@ -159,13 +35,17 @@ static void localvar_go_live(struct localvar_probe **probes, unsigned int nr)
  */
 int localvar_register_probes(struct localvar_probe **probes, unsigned int nr)
 {
-	int err;
+	int err = localvar_listen();
 
+	if (err)
+		return err;
 	mutex_lock(&localvar_mutex);
 	err = localvar_add_probes(probes, nr);
 	if (!err)
 		localvar_go_live(probes, nr);
 	mutex_unlock(&localvar_mutex);
+	if (err)
+		localvar_unlisten();
 	return err;
 }
 
@@ -182,6 +62,7 @@ void localvar_unregister_probes(struct localvar_probe **probes, unsigned int nr)
 	while (nr--)
 		localvar_del_probe(probes[nr]);
 	mutex_unlock(&localvar_mutex);
+	localvar_unlisten();
 }
 
 /**
@@ -212,21 +93,30 @@ static struct localvar_module *localvar_part(struct localvar_module *module, uns
 	return i ? module->others[i - 1] : module;
 }
 
-/* Take down the first @nr parts, the last first. */
-static void localvar_stop(struct localvar_module *module, unsigned int armed,
-			  unsigned int begun)
+/* The probes of all files, in one array; NULL: no memory. */
+static struct localvar_probe **localvar_all_probes(struct localvar_module *module)
 {
-	struct localvar_module *part;
+	struct localvar_probe **all;
+	unsigned int i, nr = 0;
 
-	while (armed--) {
-		part = localvar_part(module, armed);
-		localvar_unregister_probes(part->probes, part->nr_probes);
+	for (i = 0; i <= module->nr_others; i++)
+		nr += localvar_part(module, i)->nr_probes;
+	all = kcalloc(nr + 1, sizeof(*all), GFP_KERNEL);
+	for (i = 0, nr = 0; all && i <= module->nr_others; i++) {
+		struct localvar_module *part = localvar_part(module, i);
+
+		memcpy(all + nr, part->probes, part->nr_probes * sizeof(*all));
+		nr += part->nr_probes;
 	}
-	while (begun--) {
-		part = localvar_part(module, begun);
-		if (part->end)
-			part->end();
-	}
+	module->nr_all = nr;
+	return all;
+}
+
+static void localvar_end(struct localvar_module *module, unsigned int begun)
+{
+	while (begun--)
+		if (localvar_part(module, begun)->end)
+			localvar_part(module, begun)->end();
 }
 
 static int localvar_begin(struct localvar_module *part)
@@ -246,37 +136,32 @@ static int localvar_begin(struct localvar_module *part)
  * localvar_register_module() - what LOCALVAR_MODULE() does at load
  * @module: the module's file that has LOCALVAR_MODULE()
  *
- * Runs the LOCALVAR_BEGIN() functions, then arms all probes, or none.
+ * Runs the LOCALVAR_BEGIN() functions, then arms all probes, or none; then runs the
+ * LOCALVAR_END() functions of those that had begun.
  *
  * Return: 0 or a negative errno; then one line in the log says what failed.
  */
 int localvar_register_module(struct localvar_module *module)
 {
-	unsigned int armed, begun, i, nr = 1 + module->nr_others;
-	int err = 0;
+	unsigned int begun;
+	int err;
 
-	for (begun = 0; begun < nr; begun++) {
+	module->all = localvar_all_probes(module);
+	if (!module->all)
+		return -ENOMEM;
+	for (begun = 0; begun <= module->nr_others; begun++) {
 		err = localvar_begin(localvar_part(module, begun));
-		if (err) {
-			localvar_stop(module, 0, begun);
-			return err;
-		}
-	}
-
-	mutex_lock(&localvar_mutex);
-	for (armed = 0; armed < nr; armed++) {
-		struct localvar_module *part = localvar_part(module, armed);
-
-		err = localvar_add_probes(part->probes, part->nr_probes);
 		if (err)
-			break;
+			goto end;
 	}
-	for (i = 0; !err && i < nr; i++)
-		localvar_go_live(localvar_part(module, i)->probes,
-				 localvar_part(module, i)->nr_probes);
-	mutex_unlock(&localvar_mutex);
+	err = localvar_register_probes(module->all, module->nr_all);
 	if (err)
-		localvar_stop(module, armed, begun);
+		goto end;
+	return 0;
+
+end:
+	localvar_end(module, begun);
+	kfree(module->all);
 	return err;
 }
 
@@ -286,7 +171,7 @@ int localvar_register_module(struct localvar_module *module)
  */
 void localvar_unregister_module(struct localvar_module *module)
 {
-	unsigned int nr = 1 + module->nr_others;
-
-	localvar_stop(module, nr, nr);
+	localvar_unregister_probes(module->all, module->nr_all);
+	localvar_end(module, module->nr_others + 1);
+	kfree(module->all);
 }

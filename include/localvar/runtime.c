@@ -5,7 +5,9 @@
  * with a copy, live beside each other.
  */
 #include <linux/debugfs.h>
+#include <linux/elf.h>
 #include <linux/ftrace.h>
+#include <linux/kobject.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/rculist.h>
@@ -22,8 +24,11 @@
 
 #include <localvar/check.c>
 #include <localvar/output.c>
+#include <localvar/object.c>
 #include <localvar/watch.c>
 #include <localvar/entry.c>
 #include <localvar/dispatch.c>
+#include <localvar/arm.c>
+#include <localvar/notifier.c>
 #include <localvar/register.c>
 #include <localvar/plain.c>

@@ -13,6 +13,7 @@
 #include <linux/sched/task.h>
 #include <linux/types.h>
 #include <localvar/arch.h>
+#include <localvar/ops.h>
 
 struct dentry;
 
@@ -33,14 +34,54 @@ struct localvar_kernel {
 };
 
 /**
+ * struct localvar_section - a section of a probed module
+ * @object: the module
+ * @anchor: a symbol in the section, the only one of its name in the module
+ * @anchor_offset: its offset in the section
+ *
+ * The rest belongs to the run time.
+ */
+struct localvar_section {
+	struct localvar_object *object;
+	const char *anchor;
+	unsigned long anchor_offset;
+
+	unsigned long base;	/* 0 while the module is not there */
+};
+
+/**
+ * struct localvar_object - a loadable module that is probed
+ * @name: its name, as lsmod has it
+ * @build_id: the bytes of its build-id
+ * @build_id_size: how many they are
+ * @sections: those of its sections that are of interest
+ * @nr_sections: how many
+ *
+ * The rest belongs to the run time.
+ */
+struct localvar_object {
+	const char *name;
+	const char *build_id;
+	unsigned int build_id_size;
+	struct localvar_section **sections;
+	unsigned int nr_sections;
+
+	struct list_head list;
+	unsigned int users;
+	bool there, refused;
+};
+
+/**
  * struct localvar_entry - a function whose registers at entry some sites need
- * @address: link-time address of the function
+ * @section: the section of a module that it is in; NULL: it is in the kernel
+ * @address: link-time address of the function, or its offset in the section
  * @name: its name, for messages
  * @maxactive: how many activations are remembered at once; 0: LOCALVAR_MAXACTIVE
  *
  * The rest belongs to the run time.
  */
 struct localvar_entry {
+	struct localvar_section *section;
 	unsigned long address;
 	const char *name;
 	int maxactive;
@@ -62,7 +103,8 @@ enum localvar_kind {
 
 /**
  * struct localvar_site - one place where a probe fires
- * @address: link-time address
+ * @section: the section of a module that it is in; NULL: it is in the kernel
+ * @address: link-time address, or offset in the section
  * @name: "symbol+0xoffset", for messages
  * @kind: what to probe it with
  * @variant: which code the accessors use here
@@ -75,6 +117,7 @@ enum localvar_kind {
  * The rest belongs to the run time.
  */
 struct localvar_site {
+	struct localvar_section *section;
 	unsigned long address;
 	const char *name;
 	enum localvar_kind kind;
@@ -86,8 +129,7 @@ struct localvar_site {
 
 	struct localvar_probe *probe;
 	struct kretprobe rp;	/* a kprobe site uses its .kp only */
-	bool armed;
-	bool has_entry;
+	bool armed, has_entry, has_object;
 };
 
 /**
@@ -135,6 +177,8 @@ struct localvar_probe {
  * @others: the same of the module's other files, in the one that has
  *	LOCALVAR_MODULE()
  * @nr_others: how many
+ *
+ * The rest belongs to the run time.
  */
 struct localvar_module {
 	const struct localvar_kernel *kernel;
@@ -144,12 +188,15 @@ struct localvar_module {
 	void (*end)(void);
 	struct localvar_module **others;
 	unsigned int nr_others;
+
+	struct localvar_probe **all;
+	unsigned int nr_all;
 };
 
 /**
  * struct localvar_place - the place of a struct kprobe, as PROBE_LOCATION() gives it
  * @self: this place; tells it from any other address
- * @site: where it is
+ * @site: where it is; of a struct kretprobe: of the kind LOCALVAR_RETURN
  *
  * The rest belongs to the run time.
  */
@@ -159,7 +206,9 @@ struct localvar_place {
 
 	struct list_head list;
 	struct kprobe *kp;
+	u32 flags;
 	kprobe_pre_handler_t pre_handler;
+	kretprobe_handler_t handler;
 };
 
 /* The .addr of a struct kprobe that is not registered yet. */
@@ -223,6 +272,26 @@ static inline unsigned long localvar_slide(const struct localvar_kernel *kernel)
 }
 
 /**
+ * localvar_address() - where something of the kernel, or of a module, is
+ * @kernel: the kernel that the file was expanded for
+ * @section: the section of a module that it is in; NULL: it is in the kernel
+ * @address: link-time address, or offset in the section
+ *
+ * Return: the address; 0 while the module is not there.
+ */
+static inline unsigned long localvar_address(const struct localvar_kernel *kernel,
+					     const struct localvar_section *section,
+					     unsigned long address)
+{
+	unsigned long base;
+
+	if (!section)
+		return address + localvar_slide(kernel);
+	base = READ_ONCE(section->base);
+	return base ? base + address : 0;
+}
+
+/**
  * localvar_percpu() - a per-CPU variable as a pointer for per_cpu_ptr() and its kin
  * @kernel: the kernel that the file was expanded for
  * @address: link-time address of the variable
@@ -283,6 +352,8 @@ int localvar_register_kretprobe(const struct localvar_kernel *kernel,
 				struct kretprobe *rp);
 int localvar_register_kretprobes(const struct localvar_kernel *kernel,
 				 struct kretprobe **rps, int nr);
+void localvar_unregister_kretprobe(struct kretprobe *rp);
+void localvar_unregister_kretprobes(struct kretprobe **rps, int nr);
 
 #ifdef LOCALVAR_RUNTIME
 #include <localvar/runtime.c>
@@ -300,5 +371,7 @@ static const struct localvar_kernel localvar_kernel;
 #define unregister_kprobes(kps, nr)	localvar_unregister_kprobes(kps, nr)
 #define register_kretprobe(rp)		localvar_register_kretprobe(&localvar_kernel, rp)
 #define register_kretprobes(rps, nr)	localvar_register_kretprobes(&localvar_kernel, rps, nr)
+#define unregister_kretprobe(rp)	localvar_unregister_kretprobe(rp)
+#define unregister_kretprobes(rps, nr)	localvar_unregister_kretprobes(rps, nr)
 
 #endif /* _LOCALVAR_RUNTIME_H */
