@@ -22,6 +22,7 @@ from localvar.model import fold
 from localvar.model.ctype import is_floating, is_scalar, is_signed, size_of
 from localvar.model.expr import (
     Address,
+    Binary,
     Const,
     Entry,
     Expr,
@@ -165,11 +166,25 @@ class _Machine:
                     return self._fork(condition.expr, (self._target(operation), index + 1), state, finish)
                 index = self._target(operation) if condition.expr.value else index + 1
             else:
-                state = self._step(operation, state)
+                try:
+                    state = self._step(operation, state)
+                except Unreadable as problem:
+                    index, state = self._without_piece(index, state, problem)
+                    continue
                 if state.stack:
                     self._measure(state.stack[-1].expr)
                 index += 1
         return finish(state)
+
+    def _without_piece(self, index: int, state: State, problem: Unreadable) -> tuple[int, State]:
+        """Go on at the operation that ends the piece of which the one at index cannot be read: the other pieces can."""
+        for following in range(index + 1, len(self.operations)):
+            code = self.operations[following].code
+            if code in (c.DW_OP_piece, c.DW_OP_bit_piece):
+                return following, replace(state, stack=(), described=Absent(problem.reason))
+            if code in (c.DW_OP_bra, c.DW_OP_skip):
+                break
+        raise problem
 
     def _fork(self, condition: Expr, ways: tuple[int, int], state: State, finish: Callable[[State], Location]) -> Location:
         self.branches += 1
@@ -316,12 +331,26 @@ class _Machine:
         unsigned_op, signed_op, generic_signed, relation = _BINARY[operation.code]
         shift = operation.code in (c.DW_OP_shl, c.DW_OP_shr, c.DW_OP_shra)
         if left.type != right.type and not shift:
-            raise DwarfError(f"operands of {operation.name} are of different types")
+            left = _generic(operation, left, right)
+        self._check_producer(operation, left)
         is_signed = left.type.signed if left.type else generic_signed
         result = fold.binary(signed_op if is_signed else unsigned_op, left.expr, right.expr)
         if relation:
             return _push(state, fold.extend(result, self.bits, False))
         return _push(state, result, left.type)
+
+    def _check_producer(self, operation: Operation, left: Typed) -> None:
+        """Refuse what clang computes in 64 bits though the program did in less (llvm, salvageDebugInfoForBinOp: the operands
+        of an i32 are masked, not sign-extended), and its DW_OP_mod, which it writes for signed remainders alone."""
+        code = operation.code
+        if code not in _OF_WHOLE or left.type is not None:
+            return
+        if "clang" not in (self.context.unit.root.string(c.DW_AT_producer) or ""):
+            return
+        if code == c.DW_OP_mod:
+            raise Unreadable("producer", f"clang does not say whether its {operation.name} is of signed numbers")
+        if _has_mask(left.expr) and not (code == c.DW_OP_shr and _is_mask(left.expr)):
+            raise Unreadable("producer", f"clang's {operation.name} is of 64 bits, the program's of fewer")
 
     def _unary(self, operation: Operation, state: State) -> State:
         value, state = _pop(state)
@@ -538,6 +567,22 @@ def _as_value(location: Location) -> Expr | None:
     return None
 
 
+def _generic(operation: Operation, left: Typed, right: Typed) -> Typed:
+    """The left operand where one of the two is of the generic type, the other of one as wide, and the operation comes to the
+    same bits whatever their signs: clang mixes them.  Raises DwarfError for other operands of different types."""
+    if operation.code in _OF_BITS and None in (left.type, right.type) and left.expr.bits == right.expr.bits:
+        return replace(left, type=None)
+    raise DwarfError(f"operands of {operation.name} are of different types")
+
+
+def _is_mask(expr: Expr) -> bool:
+    return isinstance(expr, Binary) and expr.op is Op.AND and expr.right in (Const(0xFF), Const(0xFFFF), Const(0xFFFFFFFF))
+
+
+def _has_mask(expr: Expr) -> bool:
+    return _is_mask(expr) or any(map(_has_mask, children(expr)))
+
+
 def _push(state: State, expr: Expr, kind: BaseEncoding | None = None) -> State:
     return replace(state, stack=(*state.stack, Typed(expr, kind)))
 
@@ -586,6 +631,12 @@ _BINARY: dict[int, tuple[Op, Op, bool, bool]] = {
     c.DW_OP_le: (Op.ULE, Op.SLE, True, True), c.DW_OP_gt: (Op.UGT, Op.SGT, True, True),
     c.DW_OP_ge: (Op.UGE, Op.SGE, True, True),
 }
+
+_OF_BITS = frozenset({c.DW_OP_and, c.DW_OP_or, c.DW_OP_xor, c.DW_OP_plus, c.DW_OP_minus, c.DW_OP_mul, c.DW_OP_eq, c.DW_OP_ne})
+"""Operations that come to the same bits for signed and for unsigned operands."""
+
+_OF_WHOLE = frozenset({c.DW_OP_div, c.DW_OP_mod, c.DW_OP_shr, c.DW_OP_shra, c.DW_OP_lt, c.DW_OP_le, c.DW_OP_gt, c.DW_OP_ge})
+"""Operations whose low bits depend on the high bits of their operands."""
 
 _HANDLERS: dict[int, Callable[[_Machine, Operation, State], State]] = {
     c.DW_OP_addr: _Machine._addr, c.DW_OP_addrx: _Machine._addrx, c.DW_OP_GNU_addr_index: _Machine._addrx,
