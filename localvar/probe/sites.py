@@ -28,7 +28,7 @@ def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind
         section=section, section_offset=offset, function=name_of(own_function(chain)) or "?",
         file=file, line=line,
         inlined=inlined_names(chain), scope=ScopeRef(tuple(die.key for die in chain)), entry=entry,
-        entry_why_not=probeable.why_not(entry, entry), outer=outer, why_not=probeable.why_not(pc, base),
+        entry_why_not=probeable.why_not(entry, entry), outer=outer and bool(inlined_names(chain)), why_not=probeable.why_not(pc, base),
     )
 
 
