@@ -20,15 +20,19 @@ from localvar.dwarf.locate import Locator
 from localvar.dwarf.lookup import TypeLookup
 from localvar.dwarf.ranges import die_ranges
 from localvar.model.path import Path
-from localvar.model.site import Site
+from localvar.model.site import Places, Site
 from localvar.model.source import Alias
 from localvar.plan.judge import Judge
 from localvar.plan.nearest import nearest
-from localvar.probe.coordinate import Coordinate, CoordinateError, alias_reference, parse
+from localvar.probe.coordinate import Coordinate, CoordinateError, Function, Presence, alias_reference, parse
 from localvar.probe.resolve import Resolver
 
 MACHINES = {3: "i386", 8: "mips", 21: "ppc64", 22: "s390", 40: "arm", 62: "x86_64", 183: "arm64", 243: "riscv", 258: "loongarch"}
 """The kernel's names of ELF machines (e_machine), for messages."""
+
+_ABSENT = frozenset({"no-such-function", "no-such-file", "no-such-line", "no-such-label", "no-such-module", "no-code",
+                     "no-debug-info", "no-module-debug", "not-exported", "outside-function"})
+"""Slugs of what `?` and `!` excuse."""
 
 Spot = Callable[[Span, int, int], Span | None]
 """Where the characters [offset, offset + length) of the string stand that is written in a span; None: not known."""
@@ -77,18 +81,54 @@ class Kernel:
     # -- coordinates ----------------------------------------------------------------------------------------------
 
     def sites(self, text: str, span: Span | None = None, aliases: Sequence[Alias] = (), spot: Spot = _no_spot) -> list[Site]:
-        """The sites that a coordinate, or an alias of several, names.
+        """The sites that a coordinate, or an alias of several, names.  Raises Failure as places() collects them."""
+        places, failures = self.places([(text, span)], aliases, spot)
+        if failures:
+            raise failures[0]
+        return list(places.sites)
 
-        Raises Failure at the coordinate: at span where given; for an alias where that coordinate is written, with notes at
-        the uses; for a mistake in its syntax at the character that spot tells.
+    def places(self, coordinates: Sequence[tuple[str, Span | None]], aliases: Sequence[Alias] = (),
+               spot: Spot = _no_spot) -> tuple[Places, list[Failure]]:
+        """What the coordinates of one probe name, each with the span where it is written, and what went wrong: `?` may
+        name nothing, what follows a `!` that names something does not count.
+
+        A Failure is at the coordinate; for an alias where that coordinate is written, with notes at the uses; for a mistake
+        in its syntax at the character that spot tells.
         """
-        found = []
-        for written in _without_aliases(_Written(text, span, ()), aliases):
-            try:
-                found += self.resolver.resolve(_parse(written, spot), written.span)
-            except Failure as failure:
-                raise _noted(failure, written.uses) from None
-        return found
+        sites: list[Site] = []
+        failures: list[Failure] = []
+        maxactive = 0
+        for text, span in coordinates:
+            found = 0
+            reference = alias_reference(text)
+            use = reference[1] if reference and any(alias.name == reference[0] for alias in aliases) else Presence.REQUIRED
+            for written in _without_aliases(_Written(text, span, ()), aliases):
+                try:
+                    coordinate = _parse(written, spot)
+                    use = use if written.uses else coordinate.presence
+                    named = self._named(coordinate, use, written.span)
+                except Failure as failure:
+                    failures.append(_noted(failure, written.uses))
+                    continue
+                sites += named
+                found += len(named)
+                if isinstance(coordinate.target, Function):
+                    maxactive = max(maxactive, coordinate.target.maxactive or 0)
+                if found and written.uses and coordinate.presence is Presence.SUFFICIENT:
+                    break
+            if found and use is Presence.SUFFICIENT:
+                break
+        return Places(tuple(dict.fromkeys(sites)), maxactive), failures
+
+    def _named(self, coordinate: Coordinate, use: Presence, span: Span | None) -> list[Site]:
+        """The sites of a coordinate; none where it, or the alias that it stands in, may be absent and is."""
+        try:
+            return self.resolver.resolve(coordinate, span)
+        except Failure as failure:
+            required = coordinate.presence is use is Presence.REQUIRED
+            if required or any(diagnostic.slug not in _ABSENT for diagnostic in failure.diagnostics):
+                raise
+            return []
 
     # -- identity -------------------------------------------------------------------------------------------------
 

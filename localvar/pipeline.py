@@ -15,7 +15,7 @@ from localvar.codegen.tables import KernelIdentity
 from localvar.diagnostics import Failure, Log, Span
 from localvar.kernel import Kernel
 from localvar.model.plan import ReadPlan
-from localvar.model.site import Site
+from localvar.model.site import Places
 from localvar.model.source import ProbeDeclaration, ProbeSource
 from localvar.plan.bind import Binder
 from localvar.source.literals import span_inside
@@ -67,21 +67,18 @@ def expand(job: Job, kernel: Kernel, log: Log) -> Expansion:
         return Expansion(text, plan, (*source.dependencies, kernel.path))
 
 
-def resolve(source: ProbeSource, kernel: Kernel, log: Log) -> list[tuple[ProbeDeclaration, list[Site]]]:
-    """Each probe declaration with the sites its coordinates name; errors go to log."""
+def resolve(source: ProbeSource, kernel: Kernel, log: Log) -> list[tuple[ProbeDeclaration, Places]]:
+    """Each probe declaration with what its coordinates name; errors go to log."""
     def spot(span: Span, offset: int, length: int) -> Span | None:
         return span_inside(span, source.text_of(span), offset, length)
 
     found = []
     for declaration in source.probes:
-        sites: list[Site] = []
-        for coordinate in declaration.coordinates:
-            try:
-                sites += kernel.sites(coordinate.text, coordinate.span, source.aliases, spot)
-            except Failure as failure:
-                for diagnostic in failure.diagnostics:
-                    log.add(diagnostic)
-        found.append((declaration, list(dict.fromkeys(sites))))
+        coordinates = [(coordinate.text, coordinate.span) for coordinate in declaration.coordinates]
+        places, failures = kernel.places(coordinates, source.aliases, spot)
+        for diagnostic in (d for failure in failures for d in failure.diagnostics):
+            log.add(diagnostic)
+        found.append((declaration, places))
     return found
 
 

@@ -63,12 +63,13 @@ def site_initialiser(site: Site, variant: int, entry: EntryUse | None = None) ->
 def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, int], entries: dict[int, EntryUse]) -> str:
     """What LOCALVAR_PROBE becomes: the definition of HANDLER_probe, without the semicolon that the user wrote."""
     handler = probe.declaration.handlers[0].function
+    maxactive = f" .maxactive = {probe.maxactive}," if probe.maxactive else ""
     sites = "".join(f"\t\t{site_initialiser(plan.sites[i], variants.get(i, 0), entries.get(i))},\n" for i in probe.sites)
     return (
         f"static struct localvar_probe {handler}_probe = {{\n"
         f"\t.name = {c_string(handler)}, .handler = {handler},\n"
         f"\t.sites = (struct localvar_site[]) {{\n{sites}\t}},\n"
-        f"\t.nr_sites = {len(probe.sites)}, .kernel = &localvar_kernel,\n"
+        f"\t.nr_sites = {len(probe.sites)}, .kernel = &localvar_kernel,{maxactive}\n"
         "}"
     )
 

@@ -60,5 +60,13 @@ class Site:
         return f"{self.module}:{place}" if self.module else place
 
 
+@dataclass(frozen=True)
+class Places:
+    """What the coordinates of one probe name: the sites, each once; the largest .maxactive of them, 0 where none says it."""
+
+    sites: tuple[Site, ...]
+    maxactive: int = 0
+
+
 NOWHERE = Site(SiteKind.INSTRUCTION, 0, "", 0, None, None, 0, "", None, 0, (), ScopeRef(()), 0)
 """The site of reads that are the same everywhere: of static variables."""

@@ -12,7 +12,7 @@ from localvar.diagnostics import Log, Note
 from localvar.model.location import Reason
 from localvar.model.path import MemberStep, Path, parse_path
 from localvar.model.plan import How, PlannedProbe, PlannedUse, Read, ReadPlan
-from localvar.model.site import NOWHERE, Site
+from localvar.model.site import NOWHERE, Places, Site
 from localvar.model.source import Macro, MacroUse, ProbeDeclaration, ProbeKind, ProbeSource, Role, is_optional
 from localvar.plan.convert import TypeNames, check_conversion
 from localvar.plan.judge import Judge
@@ -30,7 +30,7 @@ class Binder:
     """Plans one source against one kernel.  Errors go to log; check it before the plan is used."""
 
     source: ProbeSource
-    probes: Sequence[tuple[ProbeDeclaration, Sequence[Site]]]
+    probes: Sequence[tuple[ProbeDeclaration, Places]]
     judge: Judge
     names: TypeNames
     nearest: Nearest
@@ -78,7 +78,8 @@ class Binder:
 
     def _probe(self, number: int, roles: list[tuple[Role, str, set[str]]], uses: list[MacroUse]) -> PlannedProbe:
         """The probe with the sites where it can be armed and everything that it must read is proven."""
-        declaration, sites = self.probes[number]
+        declaration, places = self.probes[number]
+        sites = places.sites
         bad = {site: text for site in sites if (text := self._problem(declaration, site, roles, uses)) is not None}
         if bad and len(sites) == 1:
             self._refuse(declaration, sites[0], roles, uses)
@@ -88,7 +89,7 @@ class Binder:
         if declaration.kind is not ProbeKind.PROBE and len(left) > 1:
             self.log.error("several-sites", f"a {declaration.kind.value} has one address, the coordinate names {len(left)}",
                            declaration.span, fix="use LOCALVAR_PROBE, or a coordinate that names one place")
-        return PlannedProbe(declaration, left)
+        return PlannedProbe(declaration, left, places.maxactive)
 
     def _needed(self, roles: list[tuple[Role, str, set[str]]], uses: list[MacroUse], site: Site) -> list[tuple[MacroUse, Read]]:
         """The uses that a probe's handlers reach and cannot do without, with what they read at a site."""

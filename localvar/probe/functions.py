@@ -10,17 +10,57 @@ from fnmatch import fnmatchcase
 from localvar.dwarf import constants as c
 from localvar.dwarf.elf import STT_FUNC, Elf
 from localvar.dwarf.info import DebugInfo
-from localvar.dwarf.scope import Instance, function_dies, instances, origin
+from localvar.dwarf.ranges import die_ranges
+from localvar.dwarf.scope import Instance, function_at, function_dies, instances, name_of, origin
 from localvar.dwarf.types import line_table
-from localvar.dwarf.unit import Die
+from localvar.dwarf.unit import Die, Unit
 from localvar.probe.names import is_glob
 
 
 def matching_functions(info: DebugInfo, name: str, file: str | None) -> list[Die]:
     """DIEs of the functions named by the glob `name` that are declared in, or belong to a unit of, the glob `file`."""
+    if is_glob(name) and file is not None:
+        return [die for unit in units_of_file(info, file) for die in _functions_of(unit, name) if in_file(die, file)]
     names = glob_names(info.elf, name) if is_glob(name) else [name]
     found = [die for each in names for die in function_dies(info, each)]
+    if not found and not is_glob(name):
+        found = _behind_symbol(info, name)
     return [die for die in found if file is None or in_file(die, file)]
+
+
+def _functions_of(unit: Unit, pattern: str) -> Iterator[Die]:
+    """Functions of a unit that a glob matches: definitions and what is only inlined."""
+    for entry in unit.top_level:
+        if entry[1].tag == c.DW_TAG_subprogram:
+            die = Die(unit, entry)
+            name = die.string(c.DW_AT_name)
+            if name is not None and fnmatchcase(name, pattern) and not die.flag(c.DW_AT_declaration):
+                yield die
+
+
+def units_of_file(info: DebugInfo, file: str) -> list[Unit]:
+    """Units that were compiled from a file that `file` names; where there are none, units that have lines of it (headers,
+    included .c files)."""
+    units = [unit for offset in info.unit_offsets if (unit := info.unit(offset)).root.tag == c.DW_TAG_compile_unit]
+    own = [unit for unit in units if path_matches(line_table(unit).name, file)]
+    return own or [unit for unit in units if any(path and path_matches(path, file) for path in line_table(unit).files)]
+
+
+def _behind_symbol(info: DebugInfo, name: str) -> list[Die]:
+    """The functions whose code begins at the symbols of that name: of an alias, or of one clone (vfs_read.isra.0)."""
+    found = []
+    for symbol in info.elf.symbols_named(name):
+        unit = info.unit_of_pc(symbol.value)
+        function = function_at(unit, symbol.value) if unit else None
+        if function is not None and any(low == symbol.value for low, _ in die_ranges(function)):
+            found.append(function)
+    return found
+
+
+def is_exported(elf: Elf, function: Die) -> bool:
+    """Whether a function is exported to modules: EXPORT_SYMBOL makes a symbol __ksymtab_<name>."""
+    name = name_of(function)
+    return name is not None and bool(elf.symbols_named(f"__ksymtab_{name}"))
 
 
 def glob_names(elf: Elf, pattern: str) -> list[str]:

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from fnmatch import fnmatchcase
 
 from localvar.diagnostics import Failure, Note, Span, source_failure
 from localvar.dwarf import constants as c
 from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.scope import (
-    FUNCTION_TAGS,
-    SCOPE_TAGS,
     Chain,
     Instance,
     blocks_within,
     chain_at,
+    entry_of,
     function_at,
     holds,
     name_of,
@@ -22,7 +24,7 @@ from localvar.dwarf.scope import (
     own_function,
 )
 from localvar.dwarf.types import line_table
-from localvar.dwarf.unit import Die
+from localvar.dwarf.unit import Die, Unit
 from localvar.model.site import Site, SiteKind
 from localvar.probe.coordinate import (
     AbsoluteAddress,
@@ -34,12 +36,27 @@ from localvar.probe.coordinate import (
     RelativeLine,
     Statement,
     Variant,
+    Where,
 )
-from localvar.probe.functions import all_instances, close_names, function_file, matching_functions
+from localvar.probe.callee import called, inlined_callees
+from localvar.probe.functions import (
+    all_instances,
+    close_names,
+    function_file,
+    glob_names,
+    is_exported,
+    matching_functions,
+    units_of_file,
+)
+from localvar.probe.labels import labels_of, narrow
+from localvar.probe.lines import in_function, places_of_lines
 from localvar.probe.names import is_glob
 from localvar.probe.probeable import Probeable, instruction_starts
 from localvar.probe.sites import make_site
-from localvar.probe.statements import line_starts
+from localvar.probe.statements import Wanted, line_starts
+
+FUNCTION_LIMIT = 1000
+"""Functions that one glob may match: each is a search of the debug info, and a probe."""
 
 
 class Resolver:
@@ -66,6 +83,11 @@ class Resolver:
     # -- functions ------------------------------------------------------------------------------------------------
 
     def _functions(self, name: str, file: str | None, span: Span | None) -> list[Die]:
+        if is_glob(name) and file is None:
+            matched = len(glob_names(self.info.elf, name))
+            if matched > FUNCTION_LIMIT:
+                raise source_failure("too-many", f"'{name}' matches {matched} functions; no more than {FUNCTION_LIMIT} at once",
+                                     span, fix=f"a narrower pattern, or a file: '{name}@file.c:*'")
         found = matching_functions(self.info, name, file)
         if found:
             return found
@@ -86,6 +108,10 @@ class Resolver:
 
     def _instances(self, target: Function | Statement, span: Span | None) -> list[Instance]:
         functions = self._functions(target.name, target.file, span)
+        if isinstance(target, Function) and target.exported:
+            functions = [die for die in functions if is_exported(self.info.elf, die)]
+            if not functions:
+                raise source_failure("not-exported", f"function '{target.name}' is not exported to modules", span)
         found = list(all_instances(functions))
         if not found:
             raise source_failure("no-code", f"function '{target.name}' has no code in this kernel (every use was optimized out)",
@@ -94,9 +120,8 @@ class Resolver:
 
     def _function(self, target: Function, span: Span | None) -> Iterator[Site]:
         if target.callee is not None:
-            raise _not_yet(".callee(…) coordinates are", span)
-        if target.exported:
-            raise _not_yet(".exported coordinates are", span)
+            yield from self._callee(target, span)
+            return
         if target.lines is not None:
             yield from self._statement(Statement(target.name, target.file, target.lines), span)
             return
@@ -129,15 +154,36 @@ class Resolver:
     def _site(self, chain: Chain, pc: int, kind: SiteKind = SiteKind.INSTRUCTION, outer: bool = False) -> Site:
         return make_site(self.info, chain, pc, self.probeable, kind, outer)
 
+    # -- callees --------------------------------------------------------------------------------------------------
+
+    def _callee(self, target: Function, span: Span | None) -> Iterator[Site]:
+        """Copies of functions inlined into a function.  A call out of line has no place of its own: its code is every
+        caller's."""
+        wanted, found, calls = target.callee or "", False, set[str]()
+        for instance in self._instances(replace(target, callee=None), span):
+            calls |= {name for name in called(instance.chain[0]) if fnmatchcase(name, wanted)}
+            for name, chain in inlined_callees(instance.chain):
+                ranges = die_ranges(chain[0])
+                if fnmatchcase(name, wanted) and ranges:
+                    found = True
+                    entry = entry_of(chain[0], ranges)
+                    yield self._site(blocks_within(chain, entry), entry)
+        if found:
+            return
+        if calls:
+            one = sorted(calls)[0]
+            raise source_failure("not-supported", f"'{target.name}' calls {', '.join(sorted(calls)[:5])} out of line: a probe of "
+                                 "calls by one caller only is not supported", span,
+                                 fix=f'probe kernel.function("{one}") and look at the caller, or the line of the call')
+        raise source_failure("no-such-function", f"function '{target.name}' neither calls nor inlines '{wanted}'", span)
+
     # -- labels ---------------------------------------------------------------------------------------------------
 
     def _label(self, target: Function, span: Span | None) -> Iterator[Site]:
-        from fnmatch import fnmatchcase
-
         wanted, names, found = target.label or "", set(), False
         without_code = False
         for instance in self._instances(target, span):
-            for chain, label in _labels(instance.chain):
+            for chain, label in labels_of(instance.chain):
                 name = name_of(label) or ""
                 names.add(name)
                 if not fnmatchcase(name, wanted):
@@ -147,7 +193,7 @@ class Resolver:
                     without_code = True
                     continue
                 found = True
-                yield self._site(blocks_within(_narrow(chain, pc), pc), pc)
+                yield self._site(blocks_within(narrow(chain, pc), pc), pc)
         if not found and without_code:
             raise source_failure(
                 "no-code", f"label '{wanted}' of function '{target.name}' has no address: its code was merged away", span)
@@ -193,17 +239,49 @@ class Resolver:
                                  notes=(Note(f"instructions begin at {near}"),))
 
     def _lines(self, target: Statement, span: Span | None) -> Iterator[Site]:
-        functions = [None] if target.name == "*" else self._functions(target.name, target.file, span)
-        if functions == [None]:
-            raise _not_yet("coordinates of a file without a function are", span)
-        found = False
-        for function in functions:
-            assert function is not None
-            for site in self._lines_of(function, target):
-                found = True
-                yield site
+        if is_glob(target.name) and target.file is not None:
+            yield from self._file_lines(target, target.file, span)
+            return
+        functions = self._functions(target.name, target.file, span)
+        sites = [site for function in functions for site in self._lines_of(function, target)]
+        if not sites and target.nearest:
+            sites = self._nearest_line(functions, target)
+        if not sites:
+            raise self._no_line(target, functions, span)
+        yield from sites
+
+    def _nearest_line(self, functions: list[Die], target: Statement) -> list[Site]:
+        """Sites at the line of the functions that is nearest to the one asked for; of two, the later one."""
+        asked = _asked_line(target.where, origin(functions[0]).constant(c.DW_AT_decl_line) or 0)
+        lines = self._lines_with_code(functions)
+        if not lines:
+            return []
+        line = min(lines, key=lambda line: (abs(line - asked), -line))
+        near = Statement(target.name, target.file, Lines(((line, line),)))
+        return [site for function in functions for site in self._lines_of(function, near)]
+
+    def _file_lines(self, target: Statement, file: str, span: Span | None) -> Iterator[Site]:
+        """Lines of a file in whichever functions they have code."""
+        if isinstance(target.where, RelativeLine):
+            raise source_failure("coordinate", f"lines after the first of which function? '{target.name}' can be several", span,
+                                 fix="name the function, or write the line's number in the file")
+        units = units_of_file(self.info, file)
+        if not units:
+            raise source_failure("no-such-file", f"no source file '{file}' in this kernel's debug info", span)
+        found = self._in_file(units, file, target, _wanted_lines(target.where, 0))
         if not found:
-            raise self._no_line(target, [f for f in functions if f is not None], span)
+            lines = {site.line for site in self._in_file(units, file, target, lambda _: True)}
+            asked = _asked_line(target.where, 0)
+            near = sorted(lines, key=lambda line: (abs(line - asked), -line))[:4]
+            if not target.nearest or not near:
+                notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
+                raise source_failure("no-such-line", f"no code at line {asked} of '{file}'", span, notes=notes)
+            found = self._in_file(units, file, target, lambda line: line == near[0])
+        yield from found
+
+    def _in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
+        return [self._site(chain, pc) for chain, pc, _ in places_of_lines(units, file, wanted)
+                if target.name == "*" or in_function(chain, target.name)]
 
     def _lines_of(self, function: Die, target: Statement) -> Iterator[Site]:
         source = origin(function)
@@ -219,6 +297,12 @@ class Resolver:
                         yield self._site(chain, pc)
 
     def _no_line(self, target: Statement, functions: list[Die], span: Span | None) -> Failure:
+        asked = _asked_line(target.where, origin(functions[0]).constant(c.DW_AT_decl_line) or 0)
+        near = sorted(self._lines_with_code(functions), key=lambda line: abs(line - asked))[:4]
+        notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
+        return source_failure("no-such-line", f"function '{target.name}' has no code at line {asked}", span, notes=notes)
+
+    def _lines_with_code(self, functions: list[Die]) -> set[int]:
         lines: set[int] = set()
         for function in functions:
             file = function_file(function) or ""
@@ -228,11 +312,7 @@ class Resolver:
                     inside = any(low <= pc < high for low, high in instance.ranges)
                     if inside and own_function(chain_at(instance.chain[-1], pc)) == instance.chain[0]:
                         lines.add(line)
-        first = origin(functions[0]).constant(c.DW_AT_decl_line) or 0
-        asked = _asked_line(target.where, first)
-        near = sorted(sorted(lines), key=lambda line: abs(line - asked))[:4]
-        notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
-        return source_failure("no-such-line", f"function '{target.name}' has no code at line {asked}", span, notes=notes)
+        return lines
 
     def statements(self, site: Site) -> list[Site]:
         """Sites at the statement addresses of the function instance (body, clone or inlined copy) that holds a site."""
@@ -269,34 +349,18 @@ def _not_yet(what: str, span: Span | None) -> Failure:
     return source_failure("not-supported", f"{what} not supported yet", span)
 
 
-def _wanted_lines(where: object, first: int):  # type: ignore[no-untyped-def]
+def _wanted_lines(where: Where | None, first: int) -> Wanted:
     if isinstance(where, AllLines):
         return lambda line: True
     if isinstance(where, RelativeLine):
-        return lambda line: line == first + where.offset
+        wanted = first + where.offset
+        return lambda line: line == wanted
     assert isinstance(where, Lines)
-    return lambda line: any(a <= line <= b for a, b in where.ranges)
+    ranges = where.ranges
+    return lambda line: any(a <= line <= b for a, b in ranges)
 
 
-def _asked_line(where: object, first: int) -> int:
+def _asked_line(where: Where | None, first: int) -> int:
     if isinstance(where, RelativeLine):
         return first + where.offset
     return where.ranges[0][0] if isinstance(where, Lines) else first
-
-
-def _labels(chain: Chain) -> Iterator[tuple[Chain, Die]]:
-    """Labels of a function instance, each with its scopes; those of functions inlined into it are left out."""
-    for child in chain[0].children():
-        if child.tag == c.DW_TAG_label:
-            yield chain, child
-        elif child.tag in SCOPE_TAGS and child.tag not in FUNCTION_TAGS:
-            yield from _labels((child, *chain))
-
-
-def _narrow(chain: Chain, pc: int) -> Chain:
-    """chain without inner blocks whose code does not hold pc (a label of one may stand at its very end)."""
-    scopes = list(chain)
-    while len(scopes) > 1 and scopes[0].tag == c.DW_TAG_lexical_block and not holds(scopes[0], pc):
-        scopes.pop(0)
-    return tuple(scopes)
-
