@@ -8,11 +8,12 @@ the top of its unit, has that name attribute.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from localvar.dwarf import constants as c
-from localvar.dwarf.forms import INDEXED_STRINGS
+from localvar.dwarf.forms import INDEXED_STRINGS, UNIT_REFERENCES
 from localvar.dwarf.start import start_before
 from localvar.dwarf.unit import Die, Unit
 
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
     from localvar.dwarf.elf import Contents
     from localvar.dwarf.info import DebugInfo
 
-INLINE_STRING_LIMIT = 4
-"""gcc writes a name of fewer bytes than an offset has as DW_FORM_string (dwarf2out.c, find_string_form)."""
+
+def inline_limit(info: DebugInfo) -> int:
+    """Bytes, the null byte included, up to which gcc writes a name as DW_FORM_string: those of an offset (dwarf2out.cc,
+    find_string_form)."""
+    return info.unit(0).header.offset_size
 
 
 def dies_named(info: DebugInfo, name: str, tags: Collection[int], *, limit: int = 1 << 30,
@@ -33,7 +37,7 @@ def dies_named(info: DebugInfo, name: str, tags: Collection[int], *, limit: int 
     for offset in offsets:
         needle = re.compile(re.escape(offset.to_bytes(4, "little")))
         _collect(info, needle, name, tags, found, limit, skip_declarations)
-    if len(text) <= INLINE_STRING_LIMIT or not offsets:
+    if len(text) <= inline_limit(info) or not offsets:
         _collect(info, re.compile(re.escape(text)), name, tags, found, limit, skip_declarations)
     if info.elf.section(".debug_str_offsets") is not None:
         for die in _indexed(info, offsets, name, tags):
@@ -49,7 +53,7 @@ def distinct_types(info: DebugInfo, name: str, tag: int) -> list[Die]:
     found: dict[int, Die] = {}
     seen: set[tuple[object, ...]] = set()
     needles = [offset.to_bytes(4, "little") for offset in _string_offsets(info, text)]
-    if len(text) <= INLINE_STRING_LIMIT or not needles:
+    if len(text) <= inline_limit(info) or not needles:
         needles.append(text)
     for needle in needles:
         _collect(info, re.compile(re.escape(needle)), name, {tag}, found, 1 << 30, True, seen)
@@ -108,12 +112,15 @@ def _indexed(info: DebugInfo, offsets: Collection[int], name: str, tags: Collect
     places = {at for offset in offsets for at in contents.search(re.compile(re.escape(offset.to_bytes(4, "little"))))}
     if not places:
         return
-    units = sorted((info.unit(offset) for offset in info.unit_offsets), key=lambda u: u.base(c.DW_AT_str_offsets_base, 8))
-    bases = [unit.base(c.DW_AT_str_offsets_base, 8) for unit in units]
+    by_base: dict[int, list[Unit]] = {}
+    for offset in info.unit_offsets:
+        unit = info.unit(offset)
+        by_base.setdefault(unit.base(c.DW_AT_str_offsets_base, 8), []).append(unit)
+    bases = sorted(by_base)
     for place in sorted(places):
-        for unit, base, end in zip(units, bases, [*bases[1:], contents.size], strict=True):
-            if base <= place < end:
-                yield from _with_index(unit, (place - base) // unit.header.offset_size, name, tags)
+        base = bases[max(bisect_right(bases, place) - 1, 0)]
+        for unit in by_base[base]:  # a type unit may share the table of its compile unit
+            yield from _with_index(unit, (place - base) // unit.header.offset_size, name, tags)
 
 
 def _with_index(unit: Unit, index: int, name: str, tags: Collection[int]) -> Iterator[Die]:
@@ -126,7 +133,28 @@ def _with_index(unit: Unit, index: int, name: str, tags: Collection[int]) -> Ite
 
 
 def references_to(target: Die, attribute: int, tags: Collection[int]) -> Iterator[tuple[Die, ...]]:
-    """DIEs of target's own unit whose `attribute` refers to it, each as its chain: itself first, then its parents."""
+    """DIEs whose `attribute` refers to target, each as its chain: itself first, then its parents.
+
+    gcc and clang write DW_FORM_ref4 within a unit, which is searched for; a unit in which another form is declared for
+    the attribute (dwz) is walked.  Other units are searched where some unit declares DW_FORM_ref_addr for it (LTO).
+    """
+    unit = target.unit
+    declared = {form for abbreviation in unit.abbreviations.values() if abbreviation.tag in tags
+                for name, form, _ in abbreviation.attributes if name == attribute}
+    if declared <= {c.DW_FORM_ref4, c.DW_FORM_ref_addr}:
+        yield from _references_within(target, attribute, tags)
+    else:
+        yield from _walked_references(target, attribute, tags)
+    if attribute < 0x80 and _is_declared(unit.info, bytes((attribute, c.DW_FORM_ref_addr))):
+        yield from _references_across(target, attribute, tags)
+
+
+def _is_declared(info: DebugInfo, pair: bytes) -> bool:
+    """Whether some abbreviation may declare an attribute in a form: cheap, and right where it says no."""
+    return next(info.elf.contents(".debug_abbrev").search(re.compile(re.escape(pair))), None) is not None
+
+
+def _references_within(target: Die, attribute: int, tags: Collection[int]) -> Iterator[tuple[Die, ...]]:
     unit = target.unit
     needle = re.compile(re.escape(target.offset.to_bytes(4, "little")))
     at = -1
@@ -137,10 +165,36 @@ def references_to(target: Die, attribute: int, tags: Collection[int]) -> Iterato
         at = match.start()
         if start_before(unit, at, tags, attribute) is None:
             continue
-        path = unit.path_to(at)
-        if not path or path[-1][1].tag not in tags:
-            continue
-        die = Die(unit, path[-1])
-        form, value = die.attributes.get(attribute, (0, 0))
-        if form == c.DW_FORM_ref4 and value == target.offset:
-            yield (die, *(Die(unit, entry) for entry in reversed(path[:-1])))
+        found = _reference_at(unit, at, attribute, tags, (c.DW_FORM_ref4, target.offset))
+        if found:
+            yield found
+
+
+def _references_across(target: Die, attribute: int, tags: Collection[int]) -> Iterator[tuple[Die, ...]]:
+    info = target.unit.info
+    for position in info.search(re.compile(re.escape(target.key.to_bytes(4, "little")))):
+        unit = info.unit_at(position)
+        found = _reference_at(unit, position - unit.offset, attribute, tags, (c.DW_FORM_ref_addr, target.key))
+        if found:
+            yield found
+
+
+def _reference_at(unit: Unit, at: int, attribute: int, tags: Collection[int], value: tuple[int, int]) -> tuple[Die, ...]:
+    """The chain of the DIE that holds the byte at an offset, where its attribute is `value`; else nothing."""
+    path = unit.path_to(at)
+    if not path or path[-1][1].tag not in tags:
+        return ()
+    die = Die(unit, path[-1])
+    if die.attributes.get(attribute) != value:
+        return ()
+    return (die, *(Die(unit, entry) for entry in reversed(path[:-1])))
+
+
+def _walked_references(target: Die, attribute: int, tags: Collection[int]) -> Iterator[tuple[Die, ...]]:
+    pending: list[tuple[Die, ...]] = [(target.unit.root,)]
+    while pending:
+        chain = pending.pop()
+        found = chain[0].attributes.get(attribute)
+        if chain[0].tag in tags and found is not None and found[0] in UNIT_REFERENCES and found[1] == target.offset:
+            yield chain[:-1]
+        pending += [(child, *chain) for child in reversed(list(chain[0].children()))]

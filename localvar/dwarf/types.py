@@ -99,6 +99,11 @@ def declared(die: Die) -> Declared:
     return Declared(file, die.constant(c.DW_AT_decl_line) or 0)
 
 
+def unit_name(die: Die) -> str:
+    """The source file of a DIE's unit, as the compiler was told it."""
+    return die.unit.root.string(c.DW_AT_name) or ""
+
+
 @cache
 def line_table(unit: Unit) -> LineTable:
     """The line table of a unit, made once."""
@@ -116,7 +121,7 @@ def _defined(die: Die) -> Die:
 def _record(die: Die) -> CType:
     return Record(
         key=die.key, kind=_RECORDS[die.tag], name=die.string(c.DW_AT_name), size=die.constant(c.DW_AT_byte_size) or 0,
-        declaration=die.flag(c.DW_AT_declaration), declared=declared(die), unit=line_table(die.unit).name,
+        declaration=die.flag(c.DW_AT_declaration), declared=declared(die), unit=unit_name(die),
         alignment=die.constant(c.DW_AT_alignment), members=partial(_members, die),
     )
 
@@ -163,7 +168,7 @@ def _enumeration(die: Die) -> CType:
         return tuple(found)
 
     return Enumeration(die.key, die.string(c.DW_AT_name), size, signed, die.flag(c.DW_AT_declaration), declared(die),
-                       line_table(die.unit).name, enumerators)
+                       unit_name(die), enumerators)
 
 
 def _has_negative(die: Die) -> bool:
