@@ -4,8 +4,8 @@
     mm/oom.c                                   fs/scan.c
      10 int account(struct task *task,          5 static int helper(unsigned char mode)
      11             long count, unsigned flags)
-     14   long total = …;    (from +0x20)        9 int scan(struct task *who, long count)
-     15   char gone = …;     (optimized out)    10   … account(who, count, 0) inlined at +0x10
+     14   long total = …;    (from +0x20)        9 int scan(struct task *who, long count,
+     15   char gone = …;     (optimized out)             struct control *sc)
      16   limit = 42;
      20   charge(3);         (inlined, +0x60)
      24 out:                 (+0x40)
@@ -148,9 +148,6 @@ def _scan() -> Unit:
                    _parameter("who", "task *", loclist((SCAN, SCAN + 8, op.reg5()))),
                    _parameter("count", "long int", op.reg4()),
                    _parameter("sc", "control *", op.reg1()),
-                   Die("inlined_subroutine", abstract_origin=Ref("charge"), low_pc=SCAN + 0x10, high_pc=8, call_file=1,
-                       call_line=10, children=[
-                           Die("formal_parameter", abstract_origin=Ref("charge.depth"), location=op.reg3())]),
                ])
     lines = LineTable(("/build/linux", "fs", "include/linux"), (File("scan.c", 1), File("task.h", 2)), (
         Sequence([Row(HELPER, 5), Row(HELPER + 8, 6), Row(SCAN, 9), Row(SCAN + 0x10, 10)], SCAN + 0x80),))
