@@ -29,8 +29,9 @@ localvar-stale := $(patsubst stale:%,%,$(filter stale:%,$(localvar-found)))
 
 clean-files += *.localvar.c $(addsuffix .localvar.c,$(localvar-stems))
 
-$(foreach s,$(localvar-stems),$(eval CFLAGS_$s.o += -I$(localvar-include) \
-	$(if $(findstring /,$s),-iquote $(src)/$(patsubst %/,%,$(dir $s)))))
+LINUXINCLUDE += -I$(localvar-include)
+$(foreach s,$(localvar-stems),$(if $(findstring /,$s),\
+	$(eval CFLAGS_$s.o += -iquote $(src)/$(patsubst %/,%,$(dir $s)))))
 
 ifneq ($(localvar),1)
 
@@ -70,6 +71,7 @@ $(localvar-files:.localvar.c=.o): $(obj)/%.o: $(obj)/%.localvar.c FORCE
 
 # What an expanded file was made from.
 -include $(join $(dir $(localvar-files)),$(patsubst %.c,.%.d,$(notdir $(localvar-files))))
+
 # Kbuild makes a file again whose command line it does not know; the variable is
 # savedcmd_FILE since Linux 6.2.
 $(foreach f,$(patsubst ./%,%,$(patsubst %,$(obj)/%.localvar.c,$(localvar-stale))),\

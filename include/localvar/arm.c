@@ -148,9 +148,28 @@ static void localvar_del_probe(struct localvar_probe *probe)
 		localvar_close_output();
 }
 
-static int localvar_add_probe(struct localvar_probe *probe)
+static int localvar_arm_all(struct localvar_probe *probe)
 {
 	unsigned int i;
+	int err;
+
+	probe->counters = __alloc_percpu(LOCALVAR_NR_COUNTERS * sizeof(long), sizeof(long));
+	probe->kps = kvmalloc_array(probe->nr_sites, sizeof(*probe->kps), GFP_KERNEL);
+	probe->rps = kvmalloc_array(probe->nr_sites, sizeof(*probe->rps), GFP_KERNEL);
+	if (!probe->counters || !probe->kps || !probe->rps)
+		return -ENOMEM;
+	probe->file = debugfs_create_file(probe->name, 0444, localvar_dir, probe,
+					  &localvar_counters_fops);
+	for (i = 0; i < probe->nr_sites; i++) {
+		err = localvar_add_site(&probe->sites[i], probe);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int localvar_add_probe(struct localvar_probe *probe)
+{
 	int err;
 
 	err = localvar_check_kernel(probe->kernel);
@@ -167,15 +186,9 @@ static int localvar_add_probe(struct localvar_probe *probe)
 	}
 
 	probe->live = false;
+	probe->file = NULL;
 	list_add_tail(&probe->list, &localvar_probes);
-	probe->counters = __alloc_percpu(LOCALVAR_NR_COUNTERS * sizeof(long), sizeof(long));
-	probe->kps = kvmalloc_array(probe->nr_sites, sizeof(*probe->kps), GFP_KERNEL);
-	probe->rps = kvmalloc_array(probe->nr_sites, sizeof(*probe->rps), GFP_KERNEL);
-	probe->file = debugfs_create_file(probe->name, 0444, localvar_dir, probe,
-					  &localvar_counters_fops);
-	err = probe->counters && probe->kps && probe->rps ? 0 : -ENOMEM;
-	for (i = 0; !err && i < probe->nr_sites; i++)
-		err = localvar_add_site(&probe->sites[i], probe);
+	err = localvar_arm_all(probe);
 	if (err)
 		localvar_del_probe(probe);
 	return err;

@@ -142,8 +142,8 @@ static struct dentry *dir;
 
 static int __init entry_init(void)
 {
-	const void *functions[] = { recurse, hop, hold };
-	const char *labels[] = { recurse_site, hop_site, hold_site };
+	static const void * const functions[] = { recurse, hop, hold };
+	static const char * const labels[] = { recurse_site, hop_site, hold_site };
 	int i;
 
 	for (i = 0; i < 3; i++) {
