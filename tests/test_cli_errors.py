@@ -121,6 +121,13 @@ HANDLERS = {
                                 text=f'{HEAD}static int f(int x) {{ return 0; }}\nLOCALVAR_PROBE(f, "account");\n'),
     "no such handler": Mistake("no-such-handler", "4:16", ("no function f() is defined here",),
                                text=f'{HEAD}LOCALVAR_PROBE(f, "account");\n'),
+    "bound twice": Mistake(
+        "second-probe", "10:1", ("LOCALVAR_PROBE of seen() a second time", "h.c:9:1: note: it is here already"),
+        text=f'{HEAD}{HANDLER.format("")}LOCALVAR_PROBE(seen, "account");\nLOCALVAR_PROBE(seen, "scan");\n'),
+    "two set-up functions": Mistake(
+        "second-hook", "7:1", ("LOCALVAR_BEGIN() a second time", "h.c:5:1: note: it is here already"),
+        text=f"{HEAD}static int a(void) {{ return 0; }}\nLOCALVAR_BEGIN(a);\nstatic int b(void) {{ return 0; }}\n"
+             "LOCALVAR_BEGIN(b);\n"),
     "no probe": Mistake("unbound", "6:11", ("GET_LOCAL_VAR in 'seen', which no probe calls",),
                         text=HEAD + HANDLER.format("long c = GET_LOCAL_VAR(count);")),
     "no localvar.h": Mistake("no-localvar-h", "4:11", ("#include <localvar.h>",),

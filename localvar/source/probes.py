@@ -69,6 +69,25 @@ def declared(uses: Sequence[Use], context: Context) -> Declared:
     return result
 
 
+def check_once(found: Declared, locator: Locator, log: Log) -> None:
+    """Complain of what a module can have only once: each hook, and for each handler a LOCALVAR_PROBE."""
+    probes = [probe for probe in found.probes if probe.kind is ProbeKind.PROBE]
+    for number, probe in enumerate(probes):
+        name = probe.handlers[0].function
+        before = next((other for other in probes[:number] if other.handlers[0].function == name), None)
+        if before is not None:
+            log.error("second-probe", f"LOCALVAR_PROBE of {name}() a second time", probe.span,
+                      notes=(Note("it is here already", before.span), *locator.notes(probe.copy or "")),
+                      fix="give one LOCALVAR_PROBE all the coordinates")
+    for number, hook in enumerate(found.hooks):
+        first = next((other for other in found.hooks[:number] if other.macro is hook.macro), None)
+        if first is not None:
+            slug = "second-module" if hook.macro is Macro.LOCALVAR_MODULE else "second-hook"
+            log.error(slug, f"{hook.macro.value}() a second time", hook.span,
+                      notes=(Note("it is here already", first.span), *locator.notes(hook.copy or "")),
+                      fix="leave one of them out")
+
+
 def literal(text: str) -> bytes | None:
     """The bytes of a C string literal without prefix (C11 6.4.5), given as Latin-1; None for any other token."""
     if len(text) < 2 or text[0] != '"':
@@ -116,11 +135,6 @@ def _alias(use: Use, context: Context, result: Declared) -> None:
 def _hook(use: Use, context: Context, result: Declared) -> None:
     function = _function(use, context) if use.arguments else None
     if function is None and use.arguments:
-        return
-    before = next((h for h in result.hooks if h.macro is use.macro), None)
-    if before is not None and use.macro is Macro.LOCALVAR_MODULE:
-        context.log.error("second-module", "LOCALVAR_MODULE() a second time", use.span,
-                          notes=(Note("it is here already", before.span),), fix="leave one of them out")
         return
     result.hooks.append(Hook(use.macro, function, use.span, use.copy or None))
 

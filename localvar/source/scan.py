@@ -19,7 +19,7 @@ from localvar.source.lexer import alive, tokenize
 from localvar.source.macros import Locator, Use, find, written
 from localvar.source.parse import Inclusion, Message, Place, Unit, unit_flags
 from localvar.source.places import places
-from localvar.source.probes import Context, Declared, declared
+from localvar.source.probes import Context, Declared, check_once, declared
 from localvar.source.problems import is_syntax, is_use, reported
 from localvar.source.registers import check_calls, check_name, readers
 from localvar.source.stream import LOCALVAR_MACROS, Stream, Streams
@@ -115,6 +115,7 @@ def _source(module: ModuleFiles, unit: Unit, inclusions: Sequence[Inclusion], me
         found.probes += part.probes
         found.aliases += part.aliases
         found.hooks += part.hooks
+    check_once(found, locator, log)
     _check_covered(messages, read, streams, locator, log)
     calls = references(list(bodies.values()), declarations, streams.definitions)
     _check_registers(read, module, unit, streams, calls, log)
