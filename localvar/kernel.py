@@ -11,21 +11,17 @@ from pathlib import Path as FilePath
 from types import TracebackType
 
 from localvar.arch import ARCHITECTURES, Architecture
-from localvar.code.flow import Flow
 from localvar.diagnostics import Failure, Note, Span, environment_failure, source_failure
 from localvar.dwarf.elf import Elf
 from localvar.dwarf.errors import DwarfError
-from localvar.dwarf.info import DebugInfo
-from localvar.dwarf.locate import Locator
 from localvar.dwarf.lookup import TypeLookup
-from localvar.dwarf.ranges import die_ranges
+from localvar.images import Image, Images, ModulePlaces, ModuleSource
 from localvar.model.path import Path
 from localvar.model.site import Places, Site
 from localvar.model.source import Alias
 from localvar.plan.judge import Judge
 from localvar.plan.nearest import nearest
 from localvar.probe.coordinate import Coordinate, CoordinateError, Function, Presence, alias_reference, parse
-from localvar.probe.resolve import Resolver
 
 MACHINES = {3: "i386", 8: "mips", 21: "ppc64", 22: "s390", 40: "arm", 62: "x86_64", 183: "arm64", 243: "riscv", 258: "loongarch"}
 """The kernel's names of ELF machines (e_machine), for messages."""
@@ -45,7 +41,8 @@ def _no_spot(_span: Span, _offset: int, _length: int) -> Span | None:
 class Kernel:
     """A vmlinux with debug info.  Raises Failure where the file cannot serve."""
 
-    def __init__(self, path: FilePath, release: str | None) -> None:
+    def __init__(self, path: FilePath, release: str | None, modules: Callable[[], ModuleSource] | None = None) -> None:
+        """modules: where the files of the kernel's modules are, asked for when a coordinate names one."""
         self.path = str(path)
         self.elf = Elf.open(path)
         arch = ARCHITECTURES.get(self.elf.machine)
@@ -55,12 +52,13 @@ class Kernel:
             raise environment_failure("wrong-architecture", f"{path}: made for {machine}; localvar knows {known}")
         self.arch: Architecture = arch
         with self.reading():
-            self.info = DebugInfo(self.elf)
+            image = Image(self.elf, arch)
+        self.info = image.info
         self.release = release or "unknown"
-        self.locator = Locator(self.info, arch)
-        self.flow = Flow(self.elf)
-        self.judge = Judge(self.locator, arch, self._intact)
-        self.resolver = Resolver(self.info)
+        self.locator = image.locator
+        self.resolver = image.resolver
+        self.images = Images(image, arch, modules)
+        self.judge = Judge(self.images, arch, self.images.intact)
         self.names = TypeLookup(self.info)
 
     @contextmanager
@@ -123,12 +121,29 @@ class Kernel:
     def _named(self, coordinate: Coordinate, use: Presence, span: Span | None) -> list[Site]:
         """The sites of a coordinate; none where it, or the alias that it stands in, may be absent and is."""
         try:
-            return self.resolver.resolve(coordinate, span)
+            return self._resolve(coordinate, span)
         except Failure as failure:
             required = coordinate.presence is use is Presence.REQUIRED
             if required or any(diagnostic.slug not in _ABSENT for diagnostic in failure.diagnostics):
                 raise
             return []
+
+    def _resolve(self, coordinate: Coordinate, span: Span | None) -> list[Site]:
+        if coordinate.module is None:
+            return self.resolver.resolve(coordinate, span)
+        try:
+            images = self.images.matching(coordinate.module)
+        except Failure as failure:
+            raise Failure(tuple(replace(d, span=d.span or span) for d in failure.diagnostics), failure.status) from None
+        found, absent = list[Site](), list[Failure]()
+        for image in images:
+            try:
+                found += image.resolver.resolve(coordinate, span)
+            except Failure as failure:
+                absent.append(failure)
+        if not found:
+            raise absent[0]
+        return found
 
     # -- identity -------------------------------------------------------------------------------------------------
 
@@ -151,13 +166,18 @@ class Kernel:
             raise environment_failure("no-anchor", f"{self.path}: {why}", fix="give the vmlinux as it was linked, with symbols")
         return found[0].value
 
-    def _intact(self, site: Site) -> frozenset[int]:
-        function = self.info.die(site.scope.dies[-1])
-        return self.flow.intact(site.entry, die_ranges(function), site.pc)
+    def modules(self, sites: Sequence[Site]) -> tuple[ModulePlaces, ...]:
+        """The modules that sites are in, as generated code names them.  Raises Failure where one cannot be told."""
+        sections: dict[str, set[str]] = {}
+        for site in sites:
+            if site.module is not None:
+                named = sections.setdefault(site.module, set())
+                named |= {section for section in (site.section, site.entry_section) if section is not None}
+        return tuple(self.images.places(name, frozenset(named)) for name, named in sorted(sections.items()))
 
     def nearest(self, site: Site, paths: Sequence[Path]) -> tuple[Note, ...]:
         """Notes that say where in the site's function all of the paths are readable."""
-        return nearest(site, paths, self.judge, self.resolver)
+        return nearest(site, paths, self.judge, self.images.of(site).resolver)
 
 
 @dataclass(frozen=True)

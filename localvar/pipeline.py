@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from localvar.codegen.accessors import make_accessors
 from localvar.codegen.entries import make_entries
 from localvar.codegen.render import Output, render
-from localvar.codegen.tables import KernelIdentity
+from localvar.codegen.tables import KernelIdentity, ModuleIdentity
 from localvar.diagnostics import Failure, Log, Span
 from localvar.kernel import Kernel
 from localvar.model.plan import ReadPlan
@@ -63,7 +63,7 @@ def expand(job: Job, kernel: Kernel, log: Log) -> Expansion:
         log.check()
         output = Output(job.output_name, job.line_name, job.own, job.units, supplies.includes, supplies.definitions)
         entries = make_entries(plan, kernel.arch)
-        text = render(source, plan, accessors, entries, _identity(kernel), output)  # render
+        text = render(source, plan, accessors, entries, _identity(kernel, plan), output)  # render
         return Expansion(text, plan, (*source.dependencies, kernel.path))
 
 
@@ -82,6 +82,7 @@ def resolve(source: ProbeSource, kernel: Kernel, log: Log) -> list[tuple[ProbeDe
     return found
 
 
-def _identity(kernel: Kernel) -> KernelIdentity:
+def _identity(kernel: Kernel, plan: ReadPlan) -> KernelIdentity:
     address, build_id = kernel.build_id_place
-    return KernelIdentity(kernel.release, build_id, address, kernel.anchor_address)
+    modules = tuple(ModuleIdentity(m.name, m.build_id, m.anchors) for m in kernel.modules(plan.sites))
+    return KernelIdentity(kernel.release, build_id, address, kernel.anchor_address, modules)

@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "probe": BASE | {"dwarf"},
     "code": BASE | {"dwarf"},
     "kbuild": BASE,
-    "kernel": BASE | STAGES,
+    "images": BASE | STAGES,
+    "kernel": BASE | STAGES | {"images"},
     **dict.fromkeys(DRIVERS, BASE | STAGES | {"kernel", "kbuild"}),
     "cli": BASE | DRIVERS | {"kernel", "kbuild"},
 }

@@ -16,6 +16,7 @@ from localvar.diagnostics import Failure
 
 if TYPE_CHECKING:
     from localvar.kbuild.environment import BuildDirectory, Host, Request
+    from localvar.images import ModuleSource
     from localvar.kernel import Kernel
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,13 +39,22 @@ class Common:
 
         return Request(self.vmlinux, self.kernel, self.build, self.module_debug)
 
+    def _modules(self, release: str | None) -> Callable[[], ModuleSource]:
+        """Makes what finds the files of modules, when a coordinate names one."""
+        def make() -> ModuleSource:
+            from localvar.cli.modules import Modules
+
+            return Modules(self.request(), release or "unknown")
+
+        return make
+
     def open_kernel(self) -> Kernel:
         """The kernel the options name.  Raises Failure where there is none."""
         from localvar.kbuild.environment import Host, find_vmlinux
         from localvar.kernel import Kernel
 
         found = find_vmlinux(self.request(), Host())
-        return Kernel(found.path, found.release)
+        return Kernel(found.path, found.release, self._modules(found.release))
 
     def open_kernel_for_build(self) -> Kernel:
         """The kernel for a build whose flags are given: that of --build's release where no other option names one."""
@@ -58,7 +68,8 @@ class Common:
         found = find_vmlinux(request, host)
         if build is not None:
             require_same_kernel(found, build)
-        return Kernel(found.path, found.release or (build.release if build else None))
+        release = found.release or (build.release if build else None)
+        return Kernel(found.path, release, self._modules(release))
 
     def open_both(self) -> tuple[Kernel, BuildDirectory, Host]:
         """The kernel and its build directory, which must be of one release."""
@@ -69,7 +80,8 @@ class Common:
         found = find_vmlinux(request, host)
         build = find_build_directory(request, host, found.release or wanted_release(request, host))
         require_same_kernel(found, build)
-        return Kernel(found.path, found.release or build.release), build, host
+        release = found.release or build.release
+        return Kernel(found.path, release, self._modules(release)), build, host
 
     def find_build(self) -> BuildDirectory:
         """The build directory of the kernel that the options name, be its vmlinux there or not.  Raises Failure."""

@@ -66,7 +66,7 @@ def document(kernel: Kernel, found: list[tuple[str, list[tuple[Site, list[Read]]
 def site_object(kernel: Kernel, site: Site, reads: list[Read]) -> dict[str, Any]:
     """One site with its variables."""
     return {
-        "address": f"{site.pc:#x}", "symbol": site.symbol, "offset": site.offset, "module": site.module,
+        "address": f"{site.pc if site.section is None else site.section_offset:#x}", "section": site.section, "symbol": site.symbol, "offset": site.offset, "module": site.module,
         "source": f"{site.file}:{site.line}" if site.file else None, "inlined": list(site.inlined),
         "probeable": site.why_not is None, "why_not": str(site.why_not) if site.why_not else None,
         "variables": [variable_object(kernel, read) for read in reads],
@@ -97,7 +97,7 @@ def text(kernel: Kernel, site: Site, reads: list[Read]) -> str:
     """One site's listing: where it is, and a line for each variable with its declaration, class and C or reason."""
     source = f" ({site.file}:{site.line})" if site.file else ""
     inlined = f", inlined: {' < '.join(site.inlined)}" if site.inlined else ""
-    lines = [f"{site.name}{source} {site.pc:#x}{inlined}"]
+    lines = [f"{site.name}{source} {address_text(site)}{inlined}"]
     if site.why_not:
         lines.append(f"    cannot be probed: {site.why_not.text}")
     rows = [(variable_object(kernel, read), _declared(read)) for read in reads]
@@ -109,6 +109,11 @@ def text(kernel: Kernel, site: Site, reads: list[Read]) -> str:
     if not rows:
         lines.append("    no variables in scope")
     return "\n".join(lines)
+
+
+def address_text(site: Site) -> str:
+    """A link-time address; of a module, whose sections have none, section and offset."""
+    return f"{site.pc:#x}" if site.section is None else f"{site.section}+{site.section_offset:#x}"
 
 
 def _declared(read: Read) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from localvar.arch import Architecture
 from localvar.codegen.expr import c_expression
-from localvar.codegen.tables import EntryUse, c_string
+from localvar.codegen.tables import EntryUse, c_string, place_fields
 from localvar.model.plan import How, PlannedUse, Read, ReadPlan
 from localvar.model.site import SiteKind
 from localvar.model.source import is_optional
@@ -29,23 +29,25 @@ def make_entries(plan: ReadPlan, arch: Architecture) -> Entries:
             if read.how is How.ENTRY_CAPTURE and read.frame is not None and plan.sites[index].kind is SiteKind.INSTRUCTION:
                 optional = is_optional(use.use) and needed.get(index, (read, True))[1]
                 needed[index] = (read, optional)
-    entries: dict[int, str] = {}
+    entries: dict[tuple[str | None, int], str] = {}
     frames: dict[str, str] = {}
     parts: list[str] = []
     by_site = {}
     for index, (read, optional) in needed.items():
         site = read.site
-        if site.entry not in entries:
-            name = entries[site.entry] = f"localvar_entry_{len(entries)}"
+        key = site.module, site.entry
+        if key not in entries:
+            name = entries[key] = f"localvar_entry_{len(entries)}"
             function = site.symbol if not site.offset else site.symbol.split(".cold")[0]
-            fields = f".address = {site.entry:#x}, .name = {c_string(function)}"
+            place = place_fields(site.module, site.entry_section, site.entry_offset, site.entry)
+            fields = f"{place}, .name = {c_string(function)}"
             parts.append(f"static struct localvar_entry {name} = {{ {fields} }};\n")
         assert read.frame is not None
         text = c_expression(read.frame, arch)
         if text not in frames:
             name = frames[text] = f"localvar_cfa_{len(frames)}"
             parts.append(f"static unsigned long {name}(const struct pt_regs *regs)\n{{\n\treturn {text};\n}}\n")
-        by_site[index] = EntryUse(entries[site.entry], frames[text], optional)
+        by_site[index] = EntryUse(entries[key], frames[text], optional)
     return Entries("\n".join(parts), by_site)
 
 

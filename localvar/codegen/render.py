@@ -17,6 +17,7 @@ from localvar.codegen.tables import (
     kernel_table,
     module_definition,
     module_init,
+    module_tables,
     place_definition,
     probe_definition,
 )
@@ -110,6 +111,7 @@ class _Renderer:
 
     def _accessors(self) -> str:
         parts = [kernel_table(self.kernel)]
+        parts += [module_tables(self.kernel.modules)] if self.kernel.modules else []
         parts += [accessor.text for accessor in self.accessors.definitions]
         parts += [self.entries.text] if self.entries.text else []
         parts += self._places

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from localvar.model.plan import PlannedProbe, ReadPlan
@@ -20,13 +21,24 @@ class EntryUse:
 
 
 @dataclass(frozen=True)
+class ModuleIdentity:
+    """A probed module: name, build-id, and (section, name of a symbol there, its offset) of each section with sites."""
+
+    name: str
+    build_id: bytes
+    anchors: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True)
 class KernelIdentity:
-    """The kernel an expansion is for: release, build-id and its link-time address, link-time address of init_task."""
+    """The kernel an expansion is for: release, build-id and its link-time address, link-time address of init_task; the
+    modules that are probed."""
 
     release: str
     build_id: bytes
     build_id_address: int
     anchor_address: int
+    modules: tuple[ModuleIdentity, ...] = ()
 
 
 def c_string(text: str | bytes) -> str:
@@ -49,9 +61,46 @@ def kernel_table(kernel: KernelIdentity) -> str:
     )
 
 
+def module_tables(modules: tuple[ModuleIdentity, ...]) -> str:
+    """The definitions of the modules that are probed, and of their sections."""
+    return "\n".join(_module_table(module) for module in modules)
+
+
+def _module_table(module: ModuleIdentity) -> str:
+    name = f"localvar_object_{_identifier(module.name)}"
+    sections = [section_name(module.name, section) for section, _, _ in module.anchors]
+    text = f"static struct localvar_object {name};\n"
+    for (_, anchor, offset), section in zip(module.anchors, sections, strict=True):
+        text += (f"static struct localvar_section {section} = {{\n\t.object = &{name}, .anchor = {c_string(anchor)}, "
+                 f".anchor_offset = {offset:#x},\n}};\n")
+    listed = ", ".join(f"&{section}" for section in sections)
+    return text + (
+        f"static struct localvar_object {name} = {{\n\t.name = {c_string(module.name)},\n"
+        f"\t.build_id = {c_string(module.build_id)}, .build_id_size = {len(module.build_id)},\n"
+        f"\t.sections = (struct localvar_section *[]) {{ {listed} }}, .nr_sections = {len(sections)},\n}};\n"
+    )
+
+
+def section_name(module: str, section: str) -> str:
+    """The C name of a section of a module."""
+    return f"localvar_section_{_identifier(module)}_{_identifier(section)}"
+
+
+def _identifier(text: str) -> str:
+    """text as part of a C identifier, different for different texts."""
+    return re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match.group()):x}_" if match.group() != "_" else "__", text)
+
+
+def place_fields(module: str | None, section: str | None, offset: int, address: int) -> str:
+    """The initialisers that say where code is: in the kernel, or in a section of a module."""
+    if module is None or section is None:
+        return f".address = {address:#x}"
+    return f".section = &{section_name(module, section)}, .address = {offset:#x}"
+
+
 def site_initialiser(site: Site, variant: int, entry: EntryUse | None = None) -> str:
     """One element of a site table."""
-    fields = [f".address = {site.pc:#x}", f".name = {c_string(site.name)}"]
+    fields = [place_fields(site.module, site.section, site.section_offset, site.pc), f".name = {c_string(site.name)}"]
     if site.kind is SiteKind.RETURN:
         fields.append(".kind = LOCALVAR_RETURN")
     fields.append(f".variant = {variant}")

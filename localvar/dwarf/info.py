@@ -29,8 +29,10 @@ class DebugInfo:
     Raises Failure where the file has no debug info; DwarfError from its methods where the info is damaged.
     """
 
-    def __init__(self, elf: Elf, module: str | None = None) -> None:
+    def __init__(self, elf: Elf, module: str | None = None, base: int = 0) -> None:
+        """base: what Die.key counts from: positions in other files' sections must not give the same keys."""
         self.elf = elf
+        self.base = base
         self.module = module
         self.contents: Contents = elf.contents(".debug_info")
         if not self.contents.size:
@@ -107,7 +109,8 @@ class DebugInfo:
         return self.unit(self.unit_offsets[index])
 
     def die(self, offset: int) -> Die:
-        """The DIE at a section offset."""
+        """The DIE at a section offset, or with that key."""
+        offset -= self.base if offset >= self.base else 0
         unit = self.unit_at(offset)
         return unit.die(offset - unit.offset)
 

@@ -172,9 +172,9 @@ def _references_within(target: Die, attribute: int, tags: Collection[int]) -> It
 
 def _references_across(target: Die, attribute: int, tags: Collection[int]) -> Iterator[tuple[Die, ...]]:
     info = target.unit.info
-    for position in info.search(re.compile(re.escape(target.key.to_bytes(4, "little")))):
+    for position in info.search(re.compile(re.escape(target.position.to_bytes(4, "little")))):
         unit = info.unit_at(position)
-        found = _reference_at(unit, position - unit.offset, attribute, tags, (c.DW_FORM_ref_addr, target.key))
+        found = _reference_at(unit, position - unit.offset, attribute, tags, (c.DW_FORM_ref_addr, target.position))
         if found:
             yield found
 

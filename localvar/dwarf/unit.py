@@ -321,6 +321,11 @@ class Die:
 
     @property
     def key(self) -> int:
+        """A number that no other DIE of a run has: position, counted from the file's base."""
+        return self.unit.info.base + self.unit.offset + self.offset
+
+    @property
+    def position(self) -> int:
         """The DIE's offset in .debug_info (a position of DebugInfo: unique in a file)."""
         return self.unit.offset + self.offset
 

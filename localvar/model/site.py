@@ -49,6 +49,8 @@ class Site:
     inlined: tuple[str, ...]
     scope: ScopeRef
     entry: int
+    entry_section: str | None = None
+    entry_offset: int = 0
     entry_why_not: Reason | None = None
     outer: bool = False
     why_not: Reason | None = None

@@ -69,8 +69,6 @@ class Resolver:
     def resolve(self, coordinate: Coordinate, span: Span | None = None) -> list[Site]:
         """The sites that a coordinate names, by address.  Raises Failure, at span, where there is none."""
         target = coordinate.target
-        if coordinate.module is not None and self.info.module is None:
-            raise _not_yet("module(…) coordinates are", span)
         if isinstance(target, AbsoluteAddress):
             sites = [self._at_address(target.address, span)]
         elif isinstance(target, Function):
@@ -343,10 +341,6 @@ class Resolver:
             if any(low <= address < high for low, high in instance.ranges) and not instance.inlined:
                 self._check_boundary(instance, address, span)
         return site
-
-
-def _not_yet(what: str, span: Span | None) -> Failure:
-    return source_failure("not-supported", f"{what} not supported yet", span)
 
 
 def _wanted_lines(where: Where | None, first: int) -> Wanted:

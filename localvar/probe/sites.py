@@ -23,11 +23,13 @@ def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind
     file, line = line_table(function.unit).place_at(pc) or (None, 0)
     section, offset = info.elf.split(pc)
     entry = entry_of(function, ranges)
+    entry_section, entry_offset = info.elf.split(entry)
     return Site(
         kind=kind, pc=pc, symbol=symbol.name if symbol else f"{start:#x}", offset=pc - base, module=info.module,
         section=section, section_offset=offset, function=name_of(own_function(chain)) or "?",
         file=file, line=line,
         inlined=inlined_names(chain), scope=ScopeRef(tuple(die.key for die in chain)), entry=entry,
+        entry_section=entry_section, entry_offset=entry_offset,
         entry_why_not=probeable.why_not(entry, entry), outer=outer and bool(inlined_names(chain)), why_not=probeable.why_not(pc, base),
     )
 

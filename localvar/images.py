@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The files that a run reads debug info from: the kernel's, and those of the modules that its coordinates name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Protocol
+
+from localvar.arch import Architecture
+from localvar.code.flow import Flow
+from localvar.diagnostics import source_failure
+from localvar.dwarf.elf import STT_FUNC, Elf
+from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.locate import Locator
+from localvar.dwarf.ranges import die_ranges
+from localvar.model.expr import Address, Expr, PerCpu
+from localvar.model.location import Absent, Reason
+from localvar.model.plan import Variable
+from localvar.model.site import Site
+from localvar.probe.resolve import Resolver
+
+KEYS = 1 << 40
+"""Numbers of DIEs of the n-th module begin at n times this, so that one number names one DIE of all files."""
+
+
+class ModuleSource(Protocol):
+    """Where modules' files come from.  Raises Failure where there is none with debug info."""
+
+    def names(self, glob: str) -> tuple[str, ...]:
+        """Names of the modules that a glob matches."""
+
+    def open(self, name: str) -> Elf:
+        """The file of one module that has debug info."""
+
+
+class Image:
+    """One file's debug info and what reads it."""
+
+    def __init__(self, elf: Elf, arch: Architecture, module: str | None = None, base: int = 0) -> None:
+        self.elf = elf
+        self.info = DebugInfo(elf, module, base)
+        self.locator = Locator(self.info, arch)
+        self.flow = Flow(elf)
+        self.resolver = Resolver(self.info)
+
+    def intact(self, site: Site) -> frozenset[int]:
+        """The registers that hold at a site what they held on entry to its function."""
+        function = self.info.die(site.scope.dies[-1])
+        return self.flow.intact(site.entry, die_ranges(function), site.pc)
+
+
+@dataclass(frozen=True)
+class ModulePlaces:
+    """A module as generated code names it: its build-id, and by section a function there and its offset.
+
+    The function's name is the module's only symbol of that name: by its address the section's is known at run time.
+    """
+
+    name: str
+    build_id: bytes
+    anchors: tuple[tuple[str, str, int], ...]
+
+
+class Images:
+    """The kernel's image and those of modules, opened when they are first named; Locations of the judge over all."""
+
+    def __init__(self, kernel: Image, arch: Architecture, source: Callable[[], ModuleSource] | None) -> None:
+        self.kernel = kernel
+        self._arch = arch
+        self._make_source = source
+        self._source: ModuleSource | None = None
+        self._modules: dict[str, Image] = {}
+
+    def matching(self, glob: str) -> list[Image]:
+        """The images of the modules that a glob, or a name with `-` or `_`, matches; several only for a glob."""
+        if self._source is None:
+            if self._make_source is None:
+                raise source_failure("no-such-module", f"module '{glob}': no module files are known")
+            self._source = self._make_source()
+        names = self._source.names(glob)
+        if not names:
+            self._source.open(glob)  # raises: it knows what was searched
+        return [self._module(name) for name in names]
+
+    def _module(self, name: str) -> Image:
+        if name not in self._modules:
+            assert self._source is not None
+            self._modules[name] = Image(self._source.open(name), self._arch, name, (len(self._modules) + 1) * KEYS)
+        return self._modules[name]
+
+    def of(self, site: Site) -> Image:
+        """The image that a site is in."""
+        return self._modules[site.module] if site.module is not None else self.kernel
+
+    def places(self, name: str, sections: frozenset[str]) -> ModulePlaces:
+        """How generated code finds these sections of a module.  Raises Failure where it cannot."""
+        elf = self._modules[name].elf
+        if elf.build_id is None:
+            raise source_failure("no-build-id", f"module {name} has no build-id: that the right one is loaded could not be told")
+        anchors = []
+        for section in sorted(sections):
+            anchor = _anchor(elf, section)
+            if anchor is None:
+                raise source_failure("no-anchor", f"no symbol tells where {section} of module {name} is loaded")
+            anchors.append((section, *anchor))
+        return ModulePlaces(name, elf.build_id, tuple(anchors))
+
+    # -- what the judge asks of the locate stage ------------------------------------------------------------------
+
+    def variable(self, site: Site, name: str) -> Variable | None:
+        """The variable that a name means at a site."""
+        found = self.of(site).locator.variable(site, name)
+        return None if found is None else _in_module(found, site)
+
+    def variables(self, site: Site) -> list[Variable]:
+        """The variables of the site's function that are in scope."""
+        return [_in_module(variable, site) for variable in self.of(site).locator.variables(site)]
+
+    def entry_variable(self, site: Site, name: str) -> Variable | None:
+        """A parameter of the containing concrete function, as it was on entry."""
+        return self.of(site).locator.entry_variable(site, name)
+
+    def entry_variables(self, site: Site) -> list[Variable]:
+        """All parameters of the containing concrete function, as they were on entry."""
+        return self.of(site).locator.entry_variables(site)
+
+    def return_value(self, site: Site) -> Variable:
+        """What the site's function returns."""
+        return self.of(site).locator.return_value(site)
+
+    def static_variable(self, name: str, file: str | None) -> Variable | Reason:
+        """The variable of the kernel with static storage of that name in that file."""
+        return self.kernel.locator.static_variable(name, file)
+
+    def frame(self, site: Site) -> Expr | Reason:
+        """The canonical frame address at a site, or why it is not known."""
+        return self.of(site).locator.frame(site)
+
+    def intact(self, site: Site) -> frozenset[int]:
+        """The registers that hold at a site what they held on entry to its function."""
+        return self.of(site).intact(site)
+
+
+def _anchor(elf: Elf, section: str) -> tuple[str, int] | None:
+    """(name, offset) of a function in a section whose name no other symbol of the file has."""
+    header = elf.section(section)
+    names: dict[str, int] = {}
+    for symbol in elf.symbols:
+        names[symbol.name] = names.get(symbol.name, 0) + 1
+    own = [symbol for symbol in elf.symbols if header is not None and symbol.section == header.index
+           and symbol.type == STT_FUNC and names[symbol.name] == 1]
+    own.sort(key=lambda symbol: (symbol.bind == 0, symbol.value))
+    return (own[0].name, own[0].value - header.address) if own and header is not None else None
+
+
+def _in_module(variable: Variable, site: Site) -> Variable:
+    """variable, absent where its place is an address of a module: expressions name the kernel's only."""
+    if site.module is None or not _names_address(variable.location):
+        return variable
+    reason = Reason("module-address", f"it is at an address in module {site.module}, where variables are not read yet")
+    return replace(variable, location=Absent(reason))
+
+
+def _names_address(value: object) -> bool:
+    if isinstance(value, (Address, PerCpu)):
+        return True
+    if isinstance(value, tuple):
+        return any(_names_address(item) for item in value)
+    return is_dataclass(value) and any(_names_address(getattr(value, field.name)) for field in fields(value))
