@@ -9,6 +9,7 @@ from functools import cached_property
 
 from localvar.dwarf.elf import SHF_EXECINSTR, Elf
 from localvar.model.location import Reason
+from localvar.probe.reserved import Reserved
 
 _AREAS = (
     ("__kprobes_text_start", "__kprobes_text_end", "it is in .kprobes.text (__kprobes)"),
@@ -29,6 +30,7 @@ class Probeable:
 
     def __init__(self, elf: Elf) -> None:
         self._elf = elf
+        self._reserved = Reserved(elf)
 
     def why_not(self, pc: int, function: int) -> Reason | None:
         """Why pc, in the function whose symbol is at `function`, cannot be probed; None where it can."""
@@ -44,7 +46,8 @@ class Probeable:
                 return Reason("blacklisted", f"{text}: the kernel refuses probes there")
         if function in self._blacklist:
             return Reason("blacklisted", "its function is marked NOKPROBE_SYMBOL: the kernel refuses probes there")
-        return None
+        reserved = self._reserved.why(pc)
+        return Reason("reserved", f"{reserved}: the kernel refuses probes there") if reserved else None
 
     @cached_property
     def _areas(self) -> list[tuple[int, int, str]]:

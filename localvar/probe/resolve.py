@@ -26,6 +26,7 @@ from localvar.dwarf.scope import (
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
 from localvar.model.site import Site, SiteKind
+from localvar.probe.callee import called, inlined_callees
 from localvar.probe.coordinate import (
     AbsoluteAddress,
     AllLines,
@@ -38,7 +39,6 @@ from localvar.probe.coordinate import (
     Variant,
     Where,
 )
-from localvar.probe.callee import called, inlined_callees
 from localvar.probe.functions import (
     all_instances,
     close_names,
