@@ -8,6 +8,7 @@ reported in one run) or raises Failure when it cannot go on.  Nothing here print
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -112,6 +113,12 @@ class Log:
         return any(d.severity is Severity.ERROR for d in self.diagnostics)
 
     def check(self, status: Exit = Exit.SOURCE) -> None:
-        """Raise Failure with everything collected where there is an error."""
+        """Raise Failure with everything collected, in the order of the text, where there is an error."""
         if self.failed:
-            raise Failure(tuple(self.diagnostics), status)
+            raise Failure(in_order(self.diagnostics), status)
+
+
+def in_order(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Diagnostics in the order of the text that they are about, file by file; those about none first."""
+    files = {diagnostic.span.file: number for number, diagnostic in reversed(list(enumerate(diagnostics))) if diagnostic.span}
+    return tuple(sorted(diagnostics, key=lambda d: (files[d.span.file], d.span.start) if d.span else (-1, 0)))
