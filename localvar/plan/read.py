@@ -81,12 +81,10 @@ def location_class(location: Location) -> LocationClass:
 
 def plan_read(site: Site, variable: Variable, path: Path, arch: Architecture) -> Read:
     """How path, which begins at variable, is read at site.  Raises NoSuchMember where it does not fit the type."""
-    place = Place(variable.location, 0, variable.type)
     kind = location_class(variable.location)
+    _follow(Place(Memory(Const(0, arch.address_bits)), 0, variable.type), path, arch)  # fits its type, wherever it is
     try:
-        for step in path.steps:
-            place = _index(place, step, arch) if isinstance(step, IndexStep) else _member(place, step, arch)
-        place = _in_one_piece(place)
+        place = _in_one_piece(_follow(Place(variable.location, 0, variable.type), path, arch))
         source = _source(place, arch)
         how = _way(source)
     except Unproven as problem:
@@ -102,6 +100,12 @@ def absent_read(site: Site, path: Path, reason: Reason) -> Read:
 
 
 # -- along the path -----------------------------------------------------------------------------------------------
+
+
+def _follow(place: Place, path: Path, arch: Architecture) -> Place:
+    for step in path.steps:
+        place = _index(place, step, arch) if isinstance(step, IndexStep) else _member(place, step, arch)
+    return place
 
 
 def _member(place: Place, step: MemberStep, arch: Architecture) -> Place:

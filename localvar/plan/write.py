@@ -5,9 +5,17 @@ from __future__ import annotations
 
 from localvar.arch import Architecture
 from localvar.model.ctype import is_scalar
+from localvar.model.expr import Load
 from localvar.model.location import Reason, Register
 from localvar.model.memory import is_safe
-from localvar.model.plan import How, Read
+from localvar.model.plan import How, Read, Scalar
+from localvar.plan.read import walk
+
+
+def _last_loads(read: Read) -> list[Load]:
+    """The loads that fetch the value itself: protected where it may lie outside of the variable."""
+    nodes = walk(read.source.expr) if isinstance(read.source, Scalar) else []
+    return [node for node in nodes if isinstance(node, Load)]
 
 
 def unwritable(read: Read, arch: Architecture) -> Reason | None:
@@ -22,7 +30,8 @@ def unwritable(read: Read, arch: Architecture) -> Reason | None:
     if not is_scalar(read.type):
         return Reason("not-writable", "only scalars can be written")
     if read.address is not None:
-        return None if is_safe(read.address, arch) else Reason("not-writable", "a write through a pointer could fault")
+        mapped = is_safe(read.address, arch) and all(load.safe for load in _last_loads(read))
+        return None if mapped else Reason("not-writable", "a write through a pointer could fault")
     if isinstance(variable.location, Register) and not read.path.steps:
         return None
     return Reason("not-writable", f"it has no place to write to here: {variable.dwarf}")
