@@ -342,7 +342,8 @@ def test_the_expressions_of_a_source_are_all_that_it_evaluates() -> None:
 
 @pytest.mark.parametrize(("ctype", "location", "path", "writable"), [
     (INT, Register(3), "x", True), (INT, Memory(FRAME), "x", True), (NODE, Memory(FRAME), "x.pair.left", True),
-    (NODE, Memory(FRAME), "x.list[2]", True), (NODE, Memory(FRAME), "x.rest[2]", False), (NODE, Memory(FRAME), "x.next->left", False),
+    (NODE, Memory(FRAME), "x.list[2]", True), (NODE, Memory(FRAME), "x.rest[2]", False),
+    (NODE, Memory(FRAME), "x.next->left", False),
     (pointer(NODE), Register(3), "x->value", False), (NODE, Memory(FRAME), "x", False), (PAIR, Register(3), "x.left", False),
     (INT, Value(Reg(3)), "x", False), (INT, Constant(b"\1\0\0\0"), "x", False), (INT, EntryValue(Reg(5)), "x", False),
     (pointer(PAIR), ImplicitPointer(0, 0, Memory(FRAME)), "x->left", False),
