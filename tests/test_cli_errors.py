@@ -108,8 +108,13 @@ VARIABLES = {
     "pointer to something else": Mistake("type-mismatch", "6:32", ("which struct list_head * cannot take",),
                                          body="long *c = GET_LOCAL_VAR(task, struct list_head *);"),
     "no path": Mistake("not-a-path", "6:25", ("`1` does not belong in a path",), body="long c = GET_LOCAL_VAR(1 + count);"),
-    "nowhere at several sites": Mistake("no-usable-site", "9:22", ("none of the 2 sites can be used", "no variable 'count'"),
-                                        coordinate="helper"),
+    "no such variable at several sites": Mistake(
+        "no-such-variable", "6:25", ("no variable 'tsak' in scope at any of the 2 sites", "close names: task",
+                                     "in scope there: task, mode"),
+        body="long c = GET_LOCAL_VAR(tsak) != 0;", coordinate="helper"),
+    "unreadable at several sites": Mistake(
+        "no-usable-site", "9:22", ("none of the 2 sites can be used", "gone is not readable at account+0x0"),
+        text=f'{HEAD}{HANDLER.format("long c = GET_LOCAL_VAR(gone);")}LOCALVAR_PROBE(seen, "account", "account+0x10");\n'),
 }
 
 HANDLERS = {
@@ -216,6 +221,19 @@ def test_sites_that_are_left_out_are_one_warning_and_the_rest_is_expanded(module
     assert "no variable 'task' in scope at helper+0x0 (fs/scan.c:5)" in ran.err
     assert b"0xffffffff81000100" in (module / "h.localvar.c").read_bytes()
     assert b"0xffffffff81000200" not in (module / "h.localvar.c").read_bytes()
+
+
+@pytest.mark.parametrize("use", ["GET_LOCAL_VAR_OR(cuont, 3)", "LOCAL_VAR_AVAILABLE(cuont)"])
+def test_name_that_is_nearly_right_is_a_warning_where_it_need_not_be_there(module: Path, use: str) -> None:
+    text = f'{HEAD}{HANDLER.format("long c = USE;")}LOCALVAR_PROBE(seen, "account");\n'
+    (module / "h.c").write_text(text.replace("USE", use))
+    ran = expand()
+    column = len("long c = ") + 2 + use.index("cuont")
+    assert ran.status == 0
+    assert ran.err.startswith(f"h.c:6:{column}: warning: no variable 'cuont' in scope at any site [no-such-variable]\n")
+    assert ran.err.endswith("note: close names: count\n")
+    (module / "h.c").write_text(text.replace("USE", use.replace("cuont", "of_another_kernel")))
+    assert expand() == Ran(0, "", "")
 
 
 def test_quiet_run_does_not_warn(module: Path) -> None:

@@ -83,7 +83,7 @@ class Binder:
         bad = {site: text for site in sites if (text := self._problem(declaration, site, roles, uses)) is not None}
         if bad and len(sites) == 1:
             self._refuse(declaration, sites[0], roles, uses)
-        elif bad:
+        elif bad and not self._names_nothing(roles, uses, sites):
             self.refusals.some(declaration, list(bad.values()), len(sites))
         left = tuple(self._number(site) for site in sites if site not in bad)
         if declaration.kind is not ProbeKind.PROBE and len(left) > 1:
@@ -118,6 +118,17 @@ class Binder:
             read = _in_plain(declaration, read)
             if not read.readable:
                 self.refusals.read(use, read, wanted)
+
+    def _names_nothing(self, roles: list[tuple[Role, str, set[str]]], uses: list[MacroUse], sites: Sequence[Site]) -> bool:
+        """Whether a use names a variable that is in scope at no site of a probe: the name is wrong then, and said to be."""
+        reads: dict[MacroUse, list[Read]] = {}
+        for site in sites:
+            for use, read in self._needed(roles, uses, site):
+                reads.setdefault(use, []).append(read)
+        wrong = [(use, found[0].path) for use, found in reads.items() if _is_unknown(found)]
+        for use, path in wrong:
+            self.refusals.nowhere(use, path, sites)
+        return bool(wrong)
 
     # -- reads ----------------------------------------------------------------------------------------------------
 
@@ -156,6 +167,8 @@ class Binder:
             lists = tuple((index, tuple(self.judge.all(self._sites[index]))) for index in sites)
             return PlannedUse(use, None, (), lists=lists)
         reads = tuple((index, read) for index in sites if (read := self._read(use, self._sites[index])) is not None)
+        if use.macro in (Macro.GET_LOCAL_VAR_OR, Macro.LOCAL_VAR_AVAILABLE) and _is_unknown([read for _, read in reads]):
+            self.refusals.suspect(use, reads[0][1].path, [self._sites[index] for index, _ in reads])
         as_type = self._asked_type(use)
         readable = next((read for _, read in reads if read.readable), None)
         if as_type is not None and readable is not None:
@@ -172,6 +185,11 @@ class Binder:
     def _asked_type(self, use: MacroUse) -> str | None:
         position = {Macro.GET_LOCAL_VAR: 1, Macro.GET_RETURN_VALUE: 0}.get(use.macro)
         return None if position is None or len(use.arguments) <= position else use.arguments[position].text
+
+
+def _is_unknown(reads: Sequence[Read]) -> bool:
+    """Whether none of these reads found a variable of its name."""
+    return bool(reads) and all(read.reason is not None and read.reason.slug == "no-such-variable" for read in reads)
 
 
 def _in_plain(declaration: ProbeDeclaration, read: Read) -> Read:

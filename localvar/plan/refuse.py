@@ -20,6 +20,9 @@ Nearest = Callable[[Site, Sequence[Path]], tuple[Note, ...]]
 ELSEWHERE_IS_NO_HELP = frozenset({"return-probe", "no-return", "plain-kprobe", "no-address", "not-writable", "void", "abi"})
 """Reasons that another line of the function would not change."""
 
+MOST_SITES = 20
+"""Sites of a probe whose variables are looked at for names."""
+
 SHOWN = 3
 """Left-out sites that a warning names without -v."""
 
@@ -45,16 +48,34 @@ class Refusals:
         if slug == "no-such-member":
             return
         if slug == "no-such-variable":
-            self.log.error(slug, read.reason.text, span, notes=self._names(read))
+            self.log.error(slug, read.reason.text, span, notes=self._names(read.path, [read.site]))
             return
         notes = () if slug in ELSEWHERE_IS_NO_HELP else self.nearest(read.site, wanted)
         self.log.error(slug, f"'{read.path}' is not readable at {place(read.site)}: {read.reason.text}", span, notes=notes)
 
-    def _names(self, read: Read) -> tuple[Note, ...]:
-        names = [variable.name for variable in self.judge.locations.variables(read.site)]
-        close = difflib.get_close_matches(read.path.name, names, 3, 0.6)
+    def nowhere(self, use: MacroUse, path: Path, sites: Sequence[Site]) -> None:
+        """No site of a probe has the variable that a use names."""
+        self.log.error("no-such-variable", f"no variable '{path.name}' in scope at any of the {len(sites)} sites",
+                       use.arguments[0].span, notes=self._names(path, sites))
+
+    def suspect(self, use: MacroUse, path: Path, sites: Sequence[Site]) -> None:
+        """No site has a variable that a use can do without: a warning where a name that there is looks much like it."""
+        close = self._close(path, sites, 0.75)
+        if close:
+            self.log.warning("no-such-variable", f"no variable '{path.name}' in scope at any site", use.arguments[0].span,
+                             notes=(Note(f"close names: {', '.join(close)}"),))
+
+    def _names(self, path: Path, sites: Sequence[Site]) -> tuple[Note, ...]:
+        close, names = self._close(path, sites, 0.6), self._in_scope(sites)
         notes: tuple[Note, ...] = (Note(f"close names: {', '.join(close)}"),) if close else ()
         return notes + ((Note(f"in scope there: {', '.join(names)}"),) if names else ())
+
+    def _close(self, path: Path, sites: Sequence[Site], cutoff: float) -> list[str]:
+        return difflib.get_close_matches(path.name, self._in_scope(sites), 3, cutoff)
+
+    def _in_scope(self, sites: Sequence[Site]) -> list[str]:
+        found = [v.name for site in sites[:MOST_SITES] for v in self.judge.locations.variables(site)]
+        return list(dict.fromkeys(found))
 
     def some(self, declaration: ProbeDeclaration, reasons: Sequence[str], total: int) -> None:
         """Sites of a probe with several are left out, for these reasons."""
