@@ -30,8 +30,8 @@ class ModuleSource(Protocol):
     def names(self, glob: str) -> tuple[str, ...]:
         """Names of the modules that a glob matches."""
 
-    def open(self, name: str) -> Elf:
-        """The file of one module that has debug info."""
+    def read(self, name: str) -> tuple[str, bytes | None]:
+        """The path of one module's file that has debug info, and what it unpacks to, None where it is not packed."""
 
 
 class Image:
@@ -80,13 +80,15 @@ class Images:
             self._source = self._make_source()
         names = self._source.names(glob)
         if not names:
-            self._source.open(glob)  # raises: it knows what was searched
+            self._source.read(glob)  # raises: it knows what was searched
         return [self._module(name) for name in names]
 
     def _module(self, name: str) -> Image:
         if name not in self._modules:
             assert self._source is not None
-            self._modules[name] = Image(self._source.open(name), self._arch, name, (len(self._modules) + 1) * KEYS)
+            path, data = self._source.read(name)
+            elf = Elf.open(path) if data is None else Elf(path, data)
+            self._modules[name] = Image(elf, self._arch, name, (len(self._modules) + 1) * KEYS)
         return self._modules[name]
 
     def of(self, site: Site) -> Image:

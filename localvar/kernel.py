@@ -23,6 +23,8 @@ from localvar.plan.judge import Judge
 from localvar.plan.nearest import nearest
 from localvar.probe.coordinate import Coordinate, CoordinateError, Function, Presence, alias_reference, parse
 
+__all__ = ["Kernel", "ModuleSource", "Spot"]
+
 MACHINES = {3: "i386", 8: "mips", 21: "ppc64", 22: "s390", 40: "arm", 62: "x86_64", 183: "arm64", 243: "riscv", 258: "loongarch"}
 """The kernel's names of ELF machines (e_machine), for messages."""
 

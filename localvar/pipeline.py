@@ -12,7 +12,7 @@ from localvar.codegen.accessors import make_accessors
 from localvar.codegen.entries import make_entries
 from localvar.codegen.render import Output, render
 from localvar.codegen.tables import KernelIdentity, ModuleIdentity
-from localvar.diagnostics import Failure, Log, Span
+from localvar.diagnostics import Log, Span
 from localvar.kernel import Kernel
 from localvar.model.plan import ReadPlan
 from localvar.model.site import Places

@@ -11,6 +11,7 @@ from localvar.cli.group import LazyGroup, run
 COMMANDS = {
     "expand": ("localvar.cli.expand", "Expand handler files into C that Kbuild compiles."),
     "vars": ("localvar.cli.vars", "List the variables that can be read at a place."),
+    "probes": ("localvar.cli.probes", "List the places that a coordinate or a glob names."),
     "type": ("localvar.cli.types", "Print a type's definition as debug info has it."),
     "headers": ("localvar.cli.types", "Print the includes that bring a type."),
     "coverage": ("localvar.cli.coverage", "Count what is readable in random functions, and why the rest is not."),

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The files of modules, opened for the kernel that the options name."""
+"""The files of modules, found for the kernel that the options name."""
 
 from __future__ import annotations
 
 from localvar.diagnostics import environment_failure
-from localvar.dwarf.elf import Elf
 from localvar.kbuild.environment import Host, Request
 from localvar.kbuild.modules import ModuleFiles, read_module
 
@@ -19,12 +18,12 @@ class Modules:
         """Names of the modules that a glob matches."""
         return self._files.names(glob)
 
-    def open(self, name: str) -> Elf:
-        """The file of one module that has debug info.  Raises Failure where there is none."""
+    def read(self, name: str) -> tuple[str, bytes | None]:
+        """The path of the file with debug info, and what it unpacks to where it is packed.  Raises Failure."""
         found = self._files.find(name)
         if found.path.suffix in (".ko", ".debug"):
-            return Elf.open(found.path)
+            return str(found.path), None
         try:
-            return Elf(str(found.path), read_module(found.path))
+            return str(found.path), read_module(found.path)
         except (OSError, ValueError) as problem:
             raise environment_failure("unreadable", f"{found.path}: {problem}") from problem

@@ -16,8 +16,7 @@ from localvar.diagnostics import Failure
 
 if TYPE_CHECKING:
     from localvar.kbuild.environment import BuildDirectory, Host, Request
-    from localvar.images import ModuleSource
-    from localvar.kernel import Kernel
+    from localvar.kernel import Kernel, ModuleSource
 
 F = TypeVar("F", bound=Callable[..., Any])
 

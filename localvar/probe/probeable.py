@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
-from localvar.dwarf.elf import SHF_EXECINSTR, Elf
+from localvar.dwarf.elf import ET_REL, SHF_EXECINSTR, Elf
 from localvar.model.location import Reason
 from localvar.probe.reserved import Reserved
 
@@ -37,7 +37,9 @@ class Probeable:
         section = self._elf.section_at(pc)
         if section is None or not section.flags & SHF_EXECINSTR:
             return Reason("not-text", "it is not in the kernel's text")
-        if section.name.startswith((".init.", ".exit.")) or section.name == ".head.text":
+        if self._elf.type == ET_REL and section.name.startswith(".init."):
+            return Reason("init-text", f"it is in {section.name}, which is freed when the module has been initialised")
+        if self._elf.type != ET_REL and (section.name.startswith((".init.", ".exit.")) or section.name == ".head.text"):
             return Reason("init-text", f"it is in {section.name}, which is freed after boot")
         if section.name in _SECTIONS:
             return Reason("blacklisted", f"{_SECTIONS[section.name]}: the kernel refuses probes there")

@@ -121,7 +121,7 @@ class Resolver:
             yield from self._callee(target, span)
             return
         if target.lines is not None:
-            yield from self._statement(Statement(target.name, target.file, target.lines), span)
+            yield from self._around_lines(target, span)
             return
         if target.label is not None:
             yield from self._label(target, span)
@@ -135,6 +135,22 @@ class Resolver:
         for instance in found:
             if not self._is_part(instance):
                 yield self._site(blocks_within(instance.chain, instance.entry), instance.entry, kind)
+
+    def _around_lines(self, target: Function, span: Span | None) -> Iterator[Site]:
+        """Entries of the functions and inlined copies that have code of the lines."""
+        found = False
+        for inside in self._statement(Statement(target.name, target.file, target.lines), span):
+            chain = tuple(self.info.die(key) for key in inside.scope.dies)
+            own = own_function(chain)
+            inlined = own is not chain[-1]
+            if target.variant is not Variant.ANY and inlined is not (target.variant is Variant.INLINE):
+                continue
+            found = True
+            kind = SiteKind.RETURN if target.variant is Variant.RETURN else SiteKind.INSTRUCTION
+            entry = entry_of(own, die_ranges(own))
+            yield self._site(blocks_within(chain[chain.index(own) :], entry), entry, kind)
+        if not found:
+            raise source_failure("no-code", f"no such code of '{target.name}' at line {target.lines}", span)
 
     def _only(self, found: list[Instance], inlined: bool, target: Function, span: Span | None) -> list[Instance]:
         kept = [instance for instance in found if instance.inlined is inlined]
@@ -157,8 +173,11 @@ class Resolver:
     def _callee(self, target: Function, span: Span | None) -> Iterator[Site]:
         """Copies of functions inlined into a function.  A call out of line has no place of its own: its code is every
         caller's."""
+        if target.variant in (Variant.CALL, Variant.RETURN):
+            raise source_failure("not-supported", f".callee(…).{target.variant.value}: a probe of calls by one caller only is "
+                                 "not supported", span, fix=f'probe kernel.function("{target.callee}") and look at the caller')
         wanted, found, calls = target.callee or "", False, set[str]()
-        for instance in self._instances(replace(target, callee=None), span):
+        for instance in self._instances(replace(target, callee=None, variant=Variant.ANY), span):
             calls |= {name for name in called(instance.chain[0]) if fnmatchcase(name, wanted)}
             for name, chain in inlined_callees(instance.chain):
                 ranges = die_ranges(chain[0])
