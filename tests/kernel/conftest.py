@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def kernel(request: pytest.FixtureRequest) -> InstalledKernel:
     """Each kernel of the list in turn; the test is skipped where it is not installed."""
     return requires.kernel(request.param)
+
+
+@pytest.fixture(scope="session")
+def localvar_script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A command ``localvar`` that runs this checkout; its folder can be put in front of PATH."""
+    script = tmp_path_factory.mktemp("bin") / "localvar"
+    root = Path(__file__).resolve().parents[2]
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{root}" exec "{sys.executable}" -m localvar "$@"\n')
+    script.chmod(0o755)
+    return script
 
 
 class Modules:
