@@ -6,6 +6,7 @@
 #endif
 #define LOCALVAR_PREFIX_MAX	128
 #define LOCALVAR_TAIL		2	/* trace_array_puts() looks at the last byte */
+#define LOCALVAR_PRINTK_MAX	1022	/* TRACE_BUF_SIZE without "\n" and "\0" */
 
 enum localvar_counter {
 	LOCALVAR_HITS,
@@ -80,10 +81,12 @@ static void localvar_record(struct localvar_probe *probe, unsigned long address,
 
 	memcpy(text, probe->name, prefix - 2);
 	memcpy(text + prefix - 2, ": ", 2);
+	size += prefix;
 #ifdef trace_array_puts
-	if (!__trace_array_puts(localvar_trace, address, text, prefix + size))
+	if (!__trace_array_puts(localvar_trace, address, text, size))
 #else
-	if (!trace_array_printk(localvar_trace, address, "%.*s\n", prefix + size, text))
+	size = min(size, LOCALVAR_PRINTK_MAX);
+	if (!trace_array_printk(localvar_trace, address, "%.*s\n", size, text))
 #endif
 		localvar_count(probe, LOCALVAR_LOST, 1);
 }
