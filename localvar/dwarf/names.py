@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from localvar.dwarf import constants as c
@@ -149,6 +150,7 @@ def references_to(target: Die, attribute: int, tags: Collection[int]) -> Iterato
         yield from _references_across(target, attribute, tags)
 
 
+@lru_cache(maxsize=64)
 def _is_declared(info: DebugInfo, pair: bytes) -> bool:
     """Whether some abbreviation may declare an attribute in a form: cheap, and right where it says no."""
     return next(info.elf.contents(".debug_abbrev").search(re.compile(re.escape(pair))), None) is not None
