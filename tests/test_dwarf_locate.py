@@ -354,7 +354,7 @@ def test_the_frame_is_where_the_call_frame_information_has_it_at_the_pc(section:
 
 
 @pytest.mark.parametrize(("frame_base", "expected"), [
-    (op.reg6(), fold.add(Reg(6), -24)), (op.breg7(8), fold.add(Reg(7), -16)),
+    (op.reg6(), fold.add(Reg(6), -24)),
     (op.expr(op.breg6(8), op.stack_value()), fold.add(Reg(6), -16)),
     (op.expr(op.breg3(0), op.deref()), fold.add(Load(Reg(3)), -24)), (op.bregx(6, 16), fold.add(Reg(6), -8)),
     (op.expr(op.call_frame_cfa(), op.lit16(), op.minus()), fold.add(Reg(7), -32)),
@@ -364,6 +364,34 @@ def test_every_form_of_frame_base_is_understood(frame_base: object, expected: An
     """clang has DW_OP_reg6, whose value is the frame base; old gcc a location list."""
     found = locator(function(variable("x", op.fbreg(-24)), frame_base=frame_base))
     assert read(found, "x").location == Memory(expected)
+
+
+WITHOUT_FRAME_POINTER = Fde(Cie((cfa.def_cfa(7, 8), cfa.offset(16, 1))), 0x1000, 0x100, (
+    cfa.advance(1), cfa.def_cfa_offset(16), cfa.advance(4), cfa.def_cfa_offset(48), cfa.advance(0x3B),
+    cfa.def_cfa_offset(56), cfa.advance(4), cfa.def_cfa_offset(48), cfa.advance(0xB0), cfa.def_cfa_offset(8)))
+"""push %rbx; sub $0x20,%rsp; the body, with an argument pushed at 0x1040; add $0x28,%rsp at 0x10f4."""
+
+
+@pytest.mark.parametrize(("location", "frame_base"), [
+    (op.breg7(4), None), (op.fbreg(4), op.reg7()), (op.expr(op.bregx(7, 4), op.stack_value()), None),
+    (op.expr(op.breg7(4), op.piece(2), op.reg3(), op.piece(2)), None)])
+def test_a_place_relative_to_the_stack_pointer_is_there_in_the_body_only(location: object, frame_base: object) -> None:
+    """As clang has it: one location for the whole function, wrong while the stack pointer is on its way."""
+    found = locator(function(variable("x", location), frame_base=frame_base), debug_frame=[WITHOUT_FRAME_POINTER])
+    places = {pc: read(found, "x", pc).location for pc in range(0x1000, 0x1100)}
+    absent = {pc for pc, place in places.items() if isinstance(place, Absent) and slug(place) == "no-frame"}
+    assert absent == {*range(0x1000, 0x1005), *range(0x1040, 0x1044), *range(0x10F4, 0x1100)}
+
+
+def test_a_place_relative_to_the_stack_pointer_is_not_proven_where_the_function_aligns_its_stack() -> None:
+    """gcc, -mstackrealign and its kin: the frame is found by %rbp, nothing tells when %rsp has been aligned."""
+    assert {slug(where(variable("x", op.breg7(352)), pc=pc)) for pc in range(0x1000, 0x1100)} == {"no-frame"}
+
+
+def test_a_place_in_a_location_list_is_what_the_list_says() -> None:
+    """There the compiler knows the pc."""
+    x = variable("x", loclist((0x1000, 0x1100, op.breg7(4))))
+    assert where(x, pc=0x1000, debug_frame=[WITHOUT_FRAME_POINTER]) == Memory(fold.add(Reg(7), 4))
 
 
 def test_a_frame_base_list_is_looked_up_at_the_pc() -> None:

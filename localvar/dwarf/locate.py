@@ -10,6 +10,7 @@ from functools import cached_property
 from localvar.arch import Architecture
 from localvar.dwarf import constants as c
 from localvar.dwarf.addresses import link_address, pointer_value
+from localvar.dwarf.body import is_body, uses_stack_pointer
 from localvar.dwarf.cfi import CallFrames, RegisterOffset
 from localvar.dwarf.describe import describe
 from localvar.dwarf.errors import DwarfError, Unreadable
@@ -18,6 +19,7 @@ from localvar.dwarf.forms import ADDRESSES, CONSTANTS, STRINGS
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.loclists import expressions_at
 from localvar.dwarf.names import dies_named, references_to
+from localvar.dwarf.op import decode
 from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, name_of, origin, own_function
 from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
@@ -212,9 +214,22 @@ class Locator:
         expressions = expressions_at(holder, c.DW_AT_location, pc)
         if not expressions:
             return absent("no-range", "it has no value at this address (not yet assigned, or no longer needed)"), "no range"
+        if self._is_of_body(expressions[0], holder, chain) and not is_body(self.frames, pc, self.arch):
+            return absent("no-frame", "debug info gives its place relative to the stack pointer in the body of the function, "
+                          "and this address is not proven to be there"), self._words(expressions[0], holder)
         context = self._context(holder, chain, pc)
         candidates = [(evaluate(data, context), self._words(data, holder)) for data in expressions]
         return min(candidates, key=lambda candidate: _rank(candidate[0]))
+
+    def _is_of_body(self, data: bytes, holder: Die, chain: Chain) -> bool:
+        """Whether a location is the same in all of a function, but made from the stack pointer, which is not."""
+        if holder.block(c.DW_AT_location) is None:
+            return False
+        operations = decode(data, *holder.unit.sizes[:2])
+        if any(operation.code == c.DW_OP_fbreg for operation in operations):
+            base = chain[-1].block(c.DW_AT_frame_base)
+            operations += decode(base, *chain[-1].unit.sizes[:2]) if base is not None else ()
+        return uses_stack_pointer(operations, self.arch)
 
     def _without_location(self, die: Die) -> tuple[Location, str]:
         first = origin(die)
