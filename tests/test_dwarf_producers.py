@@ -68,24 +68,11 @@ def test_operations_that_depend_on_the_sign_do_not(operation: Item) -> None:
     assert slug(location(op.breg3(0), op.breg0(0), op.convert(ULONG), operation, op.stack_value())) == "damaged"
 
 
-@pytest.mark.parametrize("operation", [op.div(), op.shra(), op.lt(), op.ge()])
-def test_clangs_signed_operations_on_what_it_did_not_sign_extend_are_absent(operation: Item) -> None:
-    assert slug(location(*MASKED, op.lit2(), operation, op.stack_value())) == "producer"
-
-
-def test_clangs_logical_shift_is_that_of_a_masked_value_only() -> None:
-    assert location(*MASKED, op.lit2(), op.shr(), op.stack_value()) == Value(
-        Binary(Op.SHR, Binary(Op.AND, Reg(3), Const(0xFFFFFFFF)), Const(2)))
-    assert slug(location(*MASKED, op.lit1(), op.minus(), op.lit2(), op.shr(), op.stack_value())) == "producer"
-
-
 def test_clangs_remainder_is_of_numbers_whose_sign_it_does_not_say() -> None:
     assert slug(location(op.breg3(0), op.lit7(), op.mod(), op.stack_value())) == "producer"
     typed = location(op.breg3(0), op.convert(LONG), op.const_type(LONG, (7).to_bytes(8, "little")), op.mod(), op.stack_value())
-    assert typed == Value(Binary(Op.SMOD, Reg(3), Const(7)))
+    assert typed == Value(Extend(Binary(Op.SMOD, Reg(3), Const(7)), 64, True))
 
 
-def test_gccs_operations_are_the_standards() -> None:
-    masked = Binary(Op.AND, Reg(3), Const(0xFFFFFFFF))
-    assert location(*MASKED, op.lit2(), op.shra(), op.stack_value(), producer=GCC) == Value(Binary(Op.SAR, masked, Const(2)))
+def test_gccs_remainder_is_of_unsigned_numbers() -> None:
     assert location(op.breg3(0), op.lit7(), op.mod(), op.stack_value(), producer=GCC) == Value(Binary(Op.UMOD, Reg(3), Const(7)))

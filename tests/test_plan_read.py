@@ -75,6 +75,7 @@ def struct(*members: tuple[str | None, int, CType], size: int, kind: str = "stru
 
 
 PAIR = struct(("left", 0, INT), ("right", 4, INT), size=8, name="pair")
+LONG_PAIR = struct(("left", 0, LONG), ("right", 8, LONG), size=16, name="long_pair")
 UNNAMED = struct(("low", 0, INT), ("high", 4, INT), size=8, name=None)
 NODE = struct(("value", 0, LONG), ("pair", 8, PAIR), ("next", 16, pointer(PAIR)), (None, 24, UNNAMED),
               ("list", 32, array(INT, 4)), ("rest", 48, array(INT, None)), size=48, name="node")
@@ -313,8 +314,8 @@ DIVISIONS = [
 def test_a_division_that_could_trap_is_absent_wherever_it_stands(operation: Op, divisor: Expr, readable: bool) -> None:
     division = Binary(operation, Reg(0), divisor)
     for location in (Value(division), Memory(division), Value(Select(Reg(2), division, Reg(3))), Value(Load(division)),
-                     Pieces((Piece(Value(division), 32), Piece(Register(1), 32)))):
-        found = read(PAIR if isinstance(location, Pieces) else INT, location)
+                     Pieces((Piece(Value(division), 64), Piece(Register(1), 64)))):
+        found = read(LONG_PAIR if isinstance(location, Pieces) else LONG, location)
         assert found.readable is readable
         assert readable or (found.reason is not None and found.reason.slug == "division")
 

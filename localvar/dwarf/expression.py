@@ -22,10 +22,10 @@ from localvar.model import fold
 from localvar.model.ctype import is_floating, is_scalar, is_signed, size_of
 from localvar.model.expr import (
     Address,
-    Binary,
     Const,
     Entry,
     Expr,
+    Extend,
     Load,
     Op,
     Parameter,
@@ -337,27 +337,22 @@ class _Machine:
         result = fold.binary(signed_op if is_signed else unsigned_op, left.expr, right.expr)
         if relation:
             return _push(state, fold.extend(result, self.bits, False))
-        return _push(state, result, left.type)
+        return _push(state, _typed(result, left.type) if operation.code in _OF_WIDTH else result, left.type)
 
     def _check_producer(self, operation: Operation, left: Typed) -> None:
-        """Refuse what clang computes in 64 bits though the program did in less (llvm, salvageDebugInfoForBinOp: the operands
-        of an i32 are masked, not sign-extended), and its DW_OP_mod, which it writes for signed remainders alone."""
-        code = operation.code
-        if code not in _OF_WHOLE or left.type is not None:
-            return
-        if "clang" not in (self.context.unit.root.string(c.DW_AT_producer) or ""):
-            return
-        if code == c.DW_OP_mod:
+        """Refuse DW_OP_mod of the generic type by clang, which writes it for signed remainders (llvm, getDwarfOpForBinOp);
+        gcc's is of unsigned numbers, as the standard's."""
+        if operation.code == c.DW_OP_mod and left.type is None and "clang" in (
+                self.context.unit.root.string(c.DW_AT_producer) or ""):
             raise Unreadable("producer", f"clang does not say whether its {operation.name} is of signed numbers")
-        if _has_mask(left.expr) and not (code == c.DW_OP_shr and _is_mask(left.expr)):
-            raise Unreadable("producer", f"clang's {operation.name} is of 64 bits, the program's of fewer")
 
     def _unary(self, operation: Operation, state: State) -> State:
         value, state = _pop(state)
         if operation.code == c.DW_OP_abs and value.type is not None and not value.type.signed:
             return _push(state, value.expr, value.type)
         op = {c.DW_OP_neg: Op.NEG, c.DW_OP_not: Op.NOT, c.DW_OP_abs: Op.SABS}[operation.code]
-        return _push(state, Unary(op, value.expr, value.expr.bits), value.type)
+        result = Unary(op, value.expr, value.expr.bits)
+        return _push(state, _typed(result, value.type) if op is Op.SABS else result, value.type)
 
     def _plus_uconst(self, operation: Operation, state: State) -> State:
         if not state.stack:
@@ -575,12 +570,11 @@ def _generic(operation: Operation, left: Typed, right: Typed) -> Typed:
     raise DwarfError(f"operands of {operation.name} are of different types")
 
 
-def _is_mask(expr: Expr) -> bool:
-    return isinstance(expr, Binary) and expr.op is Op.AND and expr.right in (Const(0xFF), Const(0xFFFF), Const(0xFFFFFFFF))
-
-
-def _has_mask(expr: Expr) -> bool:
-    return _is_mask(expr) or any(map(_has_mask, children(expr)))
+def _typed(expr: Expr, kind: BaseEncoding | None) -> Expr:
+    """expr, marked as of just its width where it has a type as wide as the generic one (see plan/width.py)."""
+    if kind is None or kind.bits != 64 or isinstance(expr, Const):
+        return expr
+    return Extend(expr, expr.bits, kind.signed)
 
 
 def _push(state: State, expr: Expr, kind: BaseEncoding | None = None) -> State:
@@ -635,8 +629,8 @@ _BINARY: dict[int, tuple[Op, Op, bool, bool]] = {
 _OF_BITS = frozenset({c.DW_OP_and, c.DW_OP_or, c.DW_OP_xor, c.DW_OP_plus, c.DW_OP_minus, c.DW_OP_mul, c.DW_OP_eq, c.DW_OP_ne})
 """Operations that come to the same bits for signed and for unsigned operands."""
 
-_OF_WHOLE = frozenset({c.DW_OP_div, c.DW_OP_mod, c.DW_OP_shr, c.DW_OP_shra, c.DW_OP_lt, c.DW_OP_le, c.DW_OP_gt, c.DW_OP_ge})
-"""Operations whose low bits depend on the high bits of their operands."""
+_OF_WIDTH = frozenset({c.DW_OP_div, c.DW_OP_mod, c.DW_OP_shr, c.DW_OP_shra})
+"""Operations whose low bits depend on how wide they are."""
 
 _HANDLERS: dict[int, Callable[[_Machine, Operation, State], State]] = {
     c.DW_OP_addr: _Machine._addr, c.DW_OP_addrx: _Machine._addrx, c.DW_OP_GNU_addr_index: _Machine._addrx,

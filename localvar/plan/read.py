@@ -38,6 +38,7 @@ from localvar.model.path import IndexStep, MemberStep, Path
 from localvar.model.plan import Assembly, Chunk, How, LocationClass, Object, Read, Scalar, Source, Variable
 from localvar.model.site import Site
 from localvar.plan.bits import Unproven, check_frame, extract, within
+from localvar.plan.width import with_clear_width
 
 _CLASSES: dict[type, LocationClass] = {
     Register: LocationClass.REGISTER, Memory: LocationClass.MEMORY, Value: LocationClass.VALUE,
@@ -84,7 +85,7 @@ def plan_read(site: Site, variable: Variable, path: Path, arch: Architecture) ->
     kind = location_class(variable.location)
     _follow(Place(Memory(Const(0, arch.address_bits)), 0, variable.type), path, arch)  # fits its type, wherever it is
     try:
-        place = _in_one_piece(_follow(Place(variable.location, 0, variable.type), path, arch))
+        place = _in_one_piece(_follow(_given(variable.location, 0, variable.type), path, arch))
         source = _source(place, arch)
         how = _way(source)
     except Unproven as problem:
@@ -177,9 +178,14 @@ def _dereference(place: Place, arch: Architecture) -> Place:
     place = _in_one_piece(place)
     if isinstance(place.location, ImplicitPointer) and place.bit_offset == 0:
         # the variable is known, not its size: the offset may lead out of it
-        return Place(place.location.target, 8 * place.location.offset, pointer.target(), trusted=False)
+        return replace(_given(place.location.target, 8 * place.location.offset, pointer.target()), trusted=False)
     value = extract(place.location, place.bit_offset, 8 * pointer.size, arch, place.trusted)
     return Place(Memory(value), 0, pointer.target(), trusted=False)
+
+
+def _given(location: Location, bit_offset: int, ctype: CType) -> Place:
+    """The place of an object at a location that debug info gives."""
+    return Place(with_clear_width(location, bit_offset + 8 * (size_of(ctype) or 0)), bit_offset, ctype)
 
 
 def _in_one_piece(place: Place) -> Place:
