@@ -36,7 +36,8 @@ OURS_ABSENT = {
     "division": "a division that could trap in the kernel",
     "too-small": "clang describes a part of the variable; gdb shows zeros for the rest",
     "optimized-out": "a part is optimized out",
-    "producer": "clang's expression computes something else than its program",
+    "producer": "clang writes one operation for signed and for unsigned remainders",
+    "width": "debug info does not say whether an operation is of 32 or 64 bits; gdb's values are wrong for some",
 }
 
 

@@ -64,6 +64,19 @@ static NOINLINE long derived_narrow(int n, unsigned int m)
 	return n + m;
 }
 
+static NOINLINE unsigned long derived_wide(unsigned long m, long n)
+{
+	unsigned long divided = m / 10, rest = m % 10, shifted = m >> 4;
+	int digit = (int)(m % 10), high = (int)(m >> 40), higher = (int)(m >> 32);
+	long quotient = n / 9, remainder = n % 9;
+	int distance = (int)(n / 5);
+	bool above = m > 1000, below = n < 1000;
+
+	opaque((long)m);
+	opaque(n);
+	return m + n;
+}
+
 static NOINLINE long induction(const int *values, int count)
 {
 	long sum = 0;
@@ -146,6 +159,20 @@ long constants(void)
 	tell("derived_narrow", "negative", 1);
 	tell("derived_narrow", "above", 1);
 	total += derived_narrow((int)opaque(-101), (unsigned int)opaque(4000000000));
+	tell("derived_wide", "m", -5);
+	tell("derived_wide", "n", -1000);
+	tell("derived_wide", "divided", 1844674407370955161);
+	tell("derived_wide", "rest", 1);
+	tell("derived_wide", "shifted", -5l >> 4 & ~0ul >> 4);
+	tell("derived_wide", "digit", 1);
+	tell("derived_wide", "high", 0xffffff);
+	tell("derived_wide", "higher", -1);
+	tell("derived_wide", "quotient", -111);
+	tell("derived_wide", "remainder", -1);
+	tell("derived_wide", "distance", -200);
+	tell("derived_wide", "above", 1);
+	tell("derived_wide", "below", 1);
+	total += (long)derived_wide((unsigned long)opaque(-5), opaque(-1000));
 	tell("induction", "count", 4);
 	total += induction(values, (int)opaque(4));
 	tell("phases", "n", 60);
