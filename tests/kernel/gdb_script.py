@@ -34,7 +34,9 @@ def main(config_path: str) -> None:
     """
     with open(config_path) as file:
         config = json.load(file)
-    for setting in ("pagination off", "confirm off", "print frame-arguments none", "remotetimeout 60"):
+    # Always inserted: else gdb tells qemu of every breakpoint twice at each stop.
+    settings = ("pagination off", "confirm off", "print frame-arguments none", "remotetimeout 60")
+    for setting in (*settings, "breakpoint always-inserted on"):
         gdb.execute(f"set {setting}")
     folder = Path(config["folder"])
     with open(folder / "output", "w") as output:
@@ -46,7 +48,8 @@ def main(config_path: str) -> None:
                 add_symbols(debug_file, places[module], folder / module)
             watched = [Watched(one, address(one, places)) for one in config["watch"]]
             answer(config["pt_regs"], config["first_argument"])
-            reason = observe(watched, output)
+            gate = Gate(config["gate"], watched) if config["gate"] else None
+            reason = observe(watched, config["knock"], gate, output)
             for breakpoint in gdb.breakpoints():
                 breakpoint.delete()
             gdb.execute("detach", to_string=True)
@@ -125,6 +128,24 @@ class Watched:
         return not self.config["probed"] or memory(self.patched, 1) != self.code
 
 
+class Gate:
+    """A variable of the kernel that says when the breakpoints are to be there."""
+
+    def __init__(self, config: dict[str, int], watched: list[Watched]) -> None:
+        self.config = config
+        self.watched = watched
+        gdb.Breakpoint(f"*(int *){config['address']:#x}", type=gdb.BP_WATCHPOINT, wp_class=gdb.WP_WRITE)
+        self.move()
+
+    def move(self) -> None:
+        """Do what the variable says."""
+        raw = memory(self.config["address"], 4)
+        self.open = int.from_bytes(raw, "little", signed=True) == self.config["value"]
+        for watch in self.watched:
+            if watch.breakpoint.is_valid():
+                watch.breakpoint.enabled = self.open
+
+
 def patched_address(address: int) -> int:
     """Where the kernel puts the int3, jump or call of a probe at `address`.
 
@@ -137,26 +158,33 @@ def memory(address: int, size: int) -> bytes:
     return bytes(gdb.selected_inferior().read_memory(address, size))
 
 
-def observe(watched: list[Watched], output: TextIO) -> str:
+def observe(watched: list[Watched], knock: int, gate: Gate | None, output: TextIO) -> str:
     """Write the stops at `watched` down until the guest knocks or every limit is reached; return which."""
     by_address = {w.address: w for w in watched}
     left = set(by_address)
     while left:
-        go_on(left)
-        frame = gdb.newest_frame()
-        watch = by_address.get(frame.pc())
-        if watch is None:
+        go_on(left if gate is None or gate.open else set())
+        pc = gdb.newest_frame().pc()
+        if pc == knock:
             return "workload done"
-        if not watch.counts():
-            continue
-        config = watch.config
-        where = {"watch": config["index"], "hit": watch.hits, "cpu": gdb.selected_thread().num - 1}
-        write(output, where | snapshot(config["expressions"], scopes=config["scopes"]))
-        watch.hits += 1
-        if watch.hits == watch.config["limit"]:
-            watch.breakpoint.delete()
-            left.remove(frame.pc())
+        if pc not in left:
+            assert gate is not None, f"a stop at {pc:#x}"
+            gate.move()
+        elif by_address[pc].counts():
+            note(by_address[pc], output)
+            if not by_address[pc].breakpoint.is_valid():
+                left.remove(pc)
     return "limits reached"
+
+
+def note(watch: Watched, output: TextIO) -> None:
+    """Write this stop down; leave the address alone when it was the last one wanted."""
+    config = watch.config
+    where = {"watch": config["index"], "hit": watch.hits, "cpu": gdb.selected_thread().num - 1}
+    write(output, where | snapshot(config["expressions"], scopes=config["scopes"]))
+    watch.hits += 1
+    if watch.hits == config["limit"]:
+        watch.breakpoint.delete()
 
 
 def go_on(stops: set[int]) -> None:

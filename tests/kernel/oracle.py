@@ -15,6 +15,11 @@ The i-th stop at an address and the i-th record of a probe there are the same hi
 One processor only: with more, the order of records and that of stops are not the same. The kernel runs at its
 link-time addresses (``nokaslr``). qemu's TCG has no limit on hardware breakpoints (x86 itself has four).
 
+Many sites that are hit all the time take minutes while the probes are being armed. `Gate` lets gdb stop only
+between two marks of the workload; a handler that looks at the same variable records the same hits. The
+breakpoints are made before the modules are loaded even so: one that gdb makes where an int3 is already, it
+takes for that int3 and goes on *behind* it.
+
 gdb takes about 2 s to load a vmlinux, which it does while the machine boots: the guest, before it loads the
 modules, *knocks* (calls ioprio_get, which nothing else does) until gdb, stopped there, makes the call fail.
 A second knock after the workload lets gdb go.
@@ -84,6 +89,14 @@ class Watch:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """A variable of the kernel, an int, and the value that it has while stops are wanted."""
+
+    symbol: str
+    value: int
+
+
+@dataclass(frozen=True)
 class Value:
     """What gdb made of a variable or expression: an `error`, or `optimized_out`, or bytes."""
 
@@ -147,7 +160,9 @@ def run_module_with_oracle(
     return run_with_oracle(VirtualMachine(kernel, [module], workload, timeout=timeout), watch)
 
 
-def run_with_oracle(machine: VirtualMachine, watch: Sequence[Watch]) -> tuple[VmResult, list[Stop]]:
+def run_with_oracle(
+    machine: VirtualMachine, watch: Sequence[Watch], gate: Gate | None = None
+) -> tuple[VmResult, list[Stop]]:
     """Run `machine`, observed; return its result, checked, and the stops in the order in which they came.
 
     OracleError where gdb could not do it, VmFailure where the machine failed, ValueError for a symbol that
@@ -158,7 +173,7 @@ def run_with_oracle(machine: VirtualMachine, watch: Sequence[Watch]) -> tuple[Vm
     # A Unix socket's name must be short, so a folder of our own in /tmp.
     with TemporaryDirectory(prefix="gdb-", dir="/tmp") as name, ThreadPoolExecutor(1) as pool:
         folder = Path(name)
-        (folder / "config").write_text(json.dumps(_config(machine, folder, watch)))
+        (folder / "config").write_text(json.dumps(_config(machine, folder, watch, gate)))
         sections = _PRINT_SECTIONS.format(modules=" ".join(machine.kernel_modules))
         before = [Step("sections", sections), Step("knock", _KNOCK_UNTIL_ANSWERED)]
         observed = machine.with_gdb(folder, before, [Step("knock again", _KNOCK)])
@@ -219,7 +234,7 @@ def _symbols(elf: Path) -> dict[str, list[tuple[str, int]]]:
     return symbols
 
 
-def _config(machine: VirtualMachine, folder: Path, watch: Sequence[Watch]) -> dict[str, Any]:
+def _config(machine: VirtualMachine, folder: Path, watch: Sequence[Watch], gate: Gate | None) -> dict[str, Any]:
     """What gdb_script.py is to do."""
     kernel = machine.kernel
     places = [resolve(kernel, one.location) for one in watch]
@@ -234,6 +249,7 @@ def _config(machine: VirtualMachine, folder: Path, watch: Sequence[Watch]) -> di
         "knock": resolve(kernel, f"{kernel.machine.syscall_prefix}ioprio_get").address,
         "pt_regs": register,
         "first_argument": offset,
+        "gate": gate and {"address": resolve(kernel, gate.symbol).address, "value": gate.value},
         "modules": {module: str(kernel.module_debug_file(module)) for module in sorted(modules)},
         "watch": [
             asdict(place) | asdict(one) | {"index": index}

@@ -11,7 +11,7 @@ import pytest
 from . import oracle, requires
 from .conftest import Modules
 from .kernels import InstalledKernel
-from .oracle import Stop, Watch, paired
+from .oracle import Gate, Stop, Watch, paired
 from .vm import Module, VirtualMachine, VmResult
 
 pytestmark = pytest.mark.vm
@@ -180,3 +180,18 @@ def test_symbol_that_is_not_defined_once_is_refused(kernel: InstalledKernel) -> 
         oracle.resolve(kernel, "no_such_function+0x4")
     with pytest.raises(ValueError, match=r"is defined \d\d+ times"):
         oracle.resolve(kernel, "__func__.0")
+
+
+def test_stops_are_those_between_the_marks_of_a_gate(kernel: InstalledKernel, modules: Modules) -> None:
+    """And the instructions under the probes are executed, though the breakpoints are made again each time."""
+    mark = "echo {} > /proc/sys/kernel/panic"
+    read = "dd if=/proc/version of=/dev/null bs={} count=4 2>&-"
+    marked = [(13, -1), (7, -7), (14, -2), (8, -7), (15, -1)]
+    workload = "\n".join(f"{mark.format(value)}\n{read.format(size)}" for size, value in marked)
+    ko = modules.build(kernel, "count_reads")
+    machine = VirtualMachine(kernel, [ko], workload + "\necho done")
+    result, stops = oracle.run_with_oracle(machine, [Watch("vfs_read", ["count"])], Gate("panic_timeout", -7))
+    counts = [stop.values["count"].integer for stop in stops]
+    assert [count for count in counts if count in range(20)] == [7] * 4 + [8] * 4
+    assert result.step("workload").output == "done\n"
+    assert f"count={15}" in {record.text for record in result.records("count_reads")}
