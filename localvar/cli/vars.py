@@ -64,9 +64,10 @@ def document(kernel: Kernel, found: list[tuple[str, list[tuple[Site, list[Read]]
 
 
 def site_object(kernel: Kernel, site: Site, reads: list[Read]) -> dict[str, Any]:
-    """One site with its variables."""
+    """One site with its variables.  One of a module has its section too, which its address is counted from."""
     return {
-        "address": f"{site.pc if site.section is None else site.section_offset:#x}", "section": site.section,
+        "address": f"{site.pc if site.section is None else site.section_offset:#x}",
+        **({} if site.section is None else {"section": site.section}),
         "symbol": site.symbol, "offset": site.offset, "module": site.module,
         "source": f"{site.file}:{site.line}" if site.file else None, "inlined": list(site.inlined),
         "probeable": site.why_not is None, "why_not": str(site.why_not) if site.why_not else None,
