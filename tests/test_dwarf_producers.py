@@ -74,5 +74,11 @@ def test_clangs_remainder_is_of_numbers_whose_sign_it_does_not_say() -> None:
     assert typed == Value(Extend(Binary(Op.SMOD, Reg(3), Const(7)), 64, True))
 
 
+@pytest.mark.parametrize("operation", [op.lt(), op.le(), op.gt(), op.ge()])
+def test_clangs_comparisons_are_of_numbers_whose_sign_it_does_not_say(operation: Item) -> None:
+    assert slug(location(op.breg3(0), op.lit7(), operation, op.stack_value())) == "producer"
+    assert isinstance(location(op.breg3(0), op.lit7(), operation, op.stack_value(), producer=GCC), Value)
+
+
 def test_gccs_remainder_is_of_unsigned_numbers() -> None:
     assert location(op.breg3(0), op.lit7(), op.mod(), op.stack_value(), producer=GCC) == Value(Binary(Op.UMOD, Reg(3), Const(7)))

@@ -340,9 +340,9 @@ class _Machine:
         return _push(state, _typed(result, left.type) if operation.code in _OF_WIDTH else result, left.type)
 
     def _check_producer(self, operation: Operation, left: Typed) -> None:
-        """Refuse DW_OP_mod of the generic type by clang, which writes it for signed remainders (llvm, getDwarfOpForBinOp);
-        gcc's is of unsigned numbers, as the standard's."""
-        if operation.code == c.DW_OP_mod and left.type is None and "clang" in (
+        """Refuse what clang writes for signed and for unsigned numbers alike (llvm, getDwarfOpForBinOp, getDwarfOpForIcmpPred):
+        comparisons of the generic type, which are signed by the standard, and DW_OP_mod, which is not."""
+        if operation.code in _OF_SIGN and left.type is None and "clang" in (
                 self.context.unit.root.string(c.DW_AT_producer) or ""):
             raise Unreadable("producer", f"clang does not say whether its {operation.name} is of signed numbers")
 
@@ -628,6 +628,9 @@ _BINARY: dict[int, tuple[Op, Op, bool, bool]] = {
 
 _OF_BITS = frozenset({c.DW_OP_and, c.DW_OP_or, c.DW_OP_xor, c.DW_OP_plus, c.DW_OP_minus, c.DW_OP_mul, c.DW_OP_eq, c.DW_OP_ne})
 """Operations that come to the same bits for signed and for unsigned operands."""
+
+_OF_SIGN = frozenset({c.DW_OP_mod, c.DW_OP_lt, c.DW_OP_le, c.DW_OP_gt, c.DW_OP_ge})
+"""Operations of which compilers do not agree whether their generic operands are signed."""
 
 _OF_WIDTH = frozenset({c.DW_OP_div, c.DW_OP_mod, c.DW_OP_shr, c.DW_OP_shra})
 """Operations whose low bits depend on how wide they are."""
