@@ -16,7 +16,7 @@ class Ask:
 
     frame: 0 is the innermost function or inlined copy.  function: its name.  how, source: None where reason says why.
     key: the canonical frame address, where how is entry_capture.  size in bytes, None where it is known at run time only.
-    bits: of a bit-field.  signed: it is a scalar that holds negative values.  static: it has static storage.
+    bits: of a bit-field.  signed: it is a scalar that holds negative values.  line: of its declaration.
     """
 
     frame: int
@@ -30,7 +30,7 @@ class Ask:
     size: int | None
     bits: int | None
     signed: bool
-    static: bool
+    line: int
 
 
 @dataclass(frozen=True)

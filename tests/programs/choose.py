@@ -16,7 +16,7 @@ from localvar.kernel import Kernel
 from localvar.model.ctype import Array, CType, Pointer, Record, is_signed, size_of, strip
 from localvar.model.location import Reason
 from localvar.model.path import IndexStep, MemberStep, Path
-from localvar.model.plan import Read, VariableKind
+from localvar.model.plan import Read
 from localvar.model.site import ScopeRef, Site
 from localvar.probe.sites import make_site
 from tests.programs.asked import Ask, Stop
@@ -114,7 +114,7 @@ def _ask(read: Read, frame: int) -> Ask:
     assert variable is not None
     return Ask(frame, variable.scope, read.path, read.location_class.value, read.how.value if read.how else None, read.source,
                str(read.reason) if read.reason else None, read.frame, size_of(read.type),
-               read.bit_field[1] if read.bit_field else None, is_signed(read.type), variable.kind is VariableKind.STATIC)
+               read.bit_field[1] if read.bit_field else None, is_signed(read.type), variable.declared.line)
 
 
 def address_of(program: Kernel, name: str) -> int:

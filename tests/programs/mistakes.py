@@ -20,6 +20,13 @@ def is_known(program: Kernel, finding: Finding) -> bool:
     return any(_empty_range_at_entry(die, finding.pc) for die in _variables(program, finding.pc, finding.path))
 
 
+def is_compilers(compiler: str, finding: Finding) -> bool:
+    """Whether a value is not what the program told because debug info names a wrong place, as gdb reads it too: clang 19
+    halves the quotient with a logical shift, since only its low bits are used, and still says that it is the variable."""
+    return compiler.startswith("clang") and (finding.function, finding.path, finding.location_class) == (
+        "derived", "quotient", "register")
+
+
 def is_known_scope(program: Kernel, pc: int, name: str) -> bool:
     """gdb 13 looks blocks up by their lowest and highest address (find_block_in_blockvector), not by DW_AT_ranges: in
     the holes of a block it shows the block's variables.  DWARF 5 section 2.17.3: those addresses are not the block's."""

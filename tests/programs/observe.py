@@ -14,7 +14,7 @@ import gdb  # type: ignore[import-untyped,import-not-found,unused-ignore]
 from localvar.model.path import IndexStep
 from localvar.model.path import Path as VariablePath
 from localvar.model.plan import Object
-from tests.kernel.gdb_values import Bits, Scope, scopes_at, value_of
+from tests.kernel.gdb_values import Bits, is_variable, value_of
 from tests.programs import evaluate as ours
 from tests.programs.asked import Ask, Session, Stop
 from tests.programs.outcome import Finding, Outcome
@@ -150,7 +150,7 @@ class Look:
             self.one(ask, frames[ask.frame][1])
         for number, (name, symbols) in enumerate(frames):
             known = {ask.path.name for ask in self.stop.asks if ask.frame == number}
-            for missing in sorted(name for name in symbols.keys() - known if self.has_value(symbols[name])):
+            for missing in sorted(name for name in symbols.keys() - known if self.has_value(symbols[name][0])):
                 self.scope(missing, f"{missing} of {name} only in scope for gdb")
 
     def has_value(self, symbol: Any) -> bool:
@@ -166,7 +166,7 @@ class Look:
         if (found := (self.stop.pc, name, what)) not in self.outcome.scopes:
             self.outcome.scopes.append(found)
 
-    def one(self, ask: Ask, symbols: dict[str, Any]) -> None:
+    def one(self, ask: Ask, symbols: Symbols) -> None:
         """Compare one path's value."""
         way = f"{ask.location_class}, {ask.how}"
         theirs: bytes | None
@@ -250,12 +250,12 @@ class Look:
 
     # -- gdb ------------------------------------------------------------------------------------------------------
 
-    def gdbs(self, ask: Ask, symbols: dict[str, Any]) -> tuple[bytes, bytes, int | None]:
+    def gdbs(self, ask: Ask, symbols: Symbols) -> tuple[bytes, bytes, int | None]:
         """gdb's value, which of its bits are known, and its address.  Raises NoValue."""
         if ask.path.name not in symbols:
             raise NoValue("not in scope")
         try:
-            value = follow(value_of(symbols[ask.path.name], self.frame), ask.path)
+            value = follow(value_of(meant(symbols[ask.path.name], ask.line), self.frame), ask.path)
             if ask.bits is not None:
                 return field(value, ask)
             kind = value.type.strip_typedefs().code
@@ -305,14 +305,28 @@ def follow(value: Any, path: VariablePath) -> Any:
     return value
 
 
-def frames_at(pc: int) -> list[tuple[str, dict[str, Any]]]:
-    """The functions around pc, innermost first, each with its variables: the innermost of each name."""
-    frames: list[tuple[str, dict[str, Any]]] = []
-    blocks: list[Scope] = []
-    for scope in scopes_at(pc):
-        blocks.append(scope)
-        if not scope.lexical:
-            symbols = {name: symbol for one in reversed(blocks) for name, symbol in one.symbols.items()}
-            frames.append((scope.function, symbols))
-            blocks = []
+#: The symbols of each name in the innermost block that has it.
+Symbols = dict[str, list[Any]]
+
+
+def meant(symbols: list[Any], line: int) -> Any:
+    """Of the symbols of one name, that of a line.  There are several where a block has no code left: gdb 13 adds its
+    variables to the block around it (read_lexical_block_scope), beside another of the same name."""
+    return next((symbol for symbol in symbols if symbol.line == line), symbols[0])
+
+
+def frames_at(pc: int) -> list[tuple[str, Symbols]]:
+    """The functions around pc, innermost first, each with its variables."""
+    frames: list[tuple[str, Symbols]] = []
+    known: Symbols = {}
+    block = gdb.block_for_pc(pc)
+    while block is not None and not block.is_static and not block.is_global:
+        own: Symbols = {}
+        for symbol in filter(is_variable, block):
+            own.setdefault(symbol.name, []).append(symbol)
+        known = own | known
+        if block.function is not None:
+            frames.append((str(block.function.name), known))
+            known = {}
+        block = block.superblock
     return frames

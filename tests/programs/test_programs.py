@@ -18,7 +18,7 @@ from localvar.kernel import Kernel
 from tests.kernel.requires import missing
 from tests.programs.build import Variant, build, compilers
 from tests.programs.choose import choose
-from tests.programs.mistakes import is_known, is_known_scope
+from tests.programs.mistakes import is_compilers, is_known, is_known_scope
 from tests.programs.outcome import Outcome, total
 from tests.programs.run import observe
 
@@ -36,7 +36,7 @@ OURS_ABSENT = {
     "division": "a division that could trap in the kernel",
     "too-small": "clang describes a part of the variable; gdb shows zeros for the rest",
     "optimized-out": "a part is optimized out",
-    "producer": "clang writes one operation for signed and for unsigned remainders",
+    "producer": "clang writes one operation for signed and for unsigned numbers",
     "width": "debug info does not say whether an operation is of 32 or 64 bits; gdb's values are wrong for some",
 }
 
@@ -81,7 +81,8 @@ def test_every_value_that_both_read_is_the_same(variant: Variant) -> None:
 @each_variant
 def test_every_value_is_what_the_program_tells(variant: Variant) -> None:
     _, found = program(variant)
-    assert not found.lies, "\n".join(map(str, found.lies))
+    lies = [finding for finding in found.lies if not is_compilers(variant.compiler, finding)]
+    assert not lies, "\n".join(map(str, lies))
 
 
 @each_variant

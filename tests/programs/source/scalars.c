@@ -22,12 +22,13 @@ static NOINLINE long chars(char plain, signed char with, unsigned char without, 
 	unsigned char wrapped = (unsigned char)(without + 100);
 	bool no = !yes;
 	unsigned short top = (unsigned short)narrow;
+	short late;
 
 	opaque(next + negated);
 	opaque(wrapped + no);
 	yes = opaque(top) > 3;
-	narrow = (short)opaque(next);
-	return plain + with + without + yes + narrow + top + no;
+	late = (short)opaque(next);
+	return late + plain + with + without + yes + narrow + top + no;
 }
 
 static NOINLINE long enums(enum plain plain, enum negative negative, enum small small, enum large large)
@@ -88,6 +89,7 @@ long scalars(void)
 	tell("chars", "plain", -100);
 	tell("chars", "with", -7);
 	tell("chars", "without", 200);
+	tell("chars", "narrow", -30000);
 	total += chars((char)opaque(-100), (signed char)opaque(-7), (unsigned char)opaque(200), opaque(1), (short)opaque(-30000));
 	total += enums((enum plain)opaque(5), (enum negative)opaque(-1000), (enum small)opaque(200), (enum large)opaque(0x100000000));
 	total += pointers("scalars", &seen, opaque(1) ? add : 0, &total);
