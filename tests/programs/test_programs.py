@@ -35,7 +35,6 @@ OURS_ABSENT = {
     "caller-unknown": "the caller's registers are not known at a probe",
     "division": "a division that could trap in the kernel",
     "too-small": "clang describes a part of the variable; gdb shows zeros for the rest",
-    "optimized-out": "a part is optimized out",
     "producer": "clang writes one operation for signed and for unsigned numbers",
     "width": "debug info does not say whether an operation is of 32 or 64 bits; gdb's values are wrong for some",
 }
