@@ -125,9 +125,10 @@ def assert_same_values(found: Sequence[Case], seed: int, rounds: int = 4) -> int
         regs = registers(compiled, numbers)
         world = program(compiled, regs)
         for number, case in enumerate(found):
-            if case.read.readable:
+            expected = reference(case, world) if case.read.readable else None
+            if expected is not None:  # None here: it divides by zero what it drops
                 value = int.from_bytes(compiled.call(f"read_{number}", regs, case.bits // 8), "little")
-                assert value == reference(case, world), f"{case.items}\n{case.read.source}\n{regs}"
+                assert value == expected, f"{case.items}\n{case.read.source}\n{regs}"
                 compared += 1
     return compared
 

@@ -104,3 +104,9 @@ def test_each_piece_has_its_own_width() -> None:
     found = with_clear_width(Pieces((Piece(quotient, 64), Piece(quotient, 32), Piece(Register(1), 8))), 104)
     assert isinstance(found, Pieces)
     assert [type(piece.location) for piece in found.pieces] == [Value, Absent, Register]
+
+
+@pytest.mark.parametrize("inner", [binary(Op.SAR, R, 3), binary(Op.SDIV, R, 3), binary(Op.SHR, BYTE, R), Unary(Op.SABS, R)])
+def test_bits_that_are_shifted_out_do_not_count(inner: Expr) -> None:
+    assert unclear_width(binary(Op.SHL, inner, 32), 32) is None
+    assert unclear_width(binary(Op.SHL, inner, 64), 32) is None

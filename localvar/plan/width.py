@@ -38,6 +38,8 @@ def with_clear_width(location: Location, wanted: int) -> Location:
 
 def unclear_width(expr: Expr, wanted: int) -> Reason | None:
     """Why the `wanted` lowest bits of expr may differ from the program's value; None where they cannot."""
+    if wanted <= 0:  # all of them shifted out
+        return None
     if isinstance(expr, Extend):  # of the same width: around an operation that has a type
         if expr.bits == expr.operand.bits:
             return _first(expr.bits, *children(expr.operand))
