@@ -261,6 +261,13 @@ def test_divisions_by_minus_one_that_cannot_overflow_are_read() -> None:
     assert_same_values(found, 3)
 
 
+def test_products_of_narrow_numbers_do_not_overflow_int() -> None:
+    """u16 * u16 is int in C: 65535 * 65535 is undefined, and gcc says so of constants."""
+    product = Binary(Op.MUL, Const(0xFFFF, 16), Const(0xFFFF, 16), 16)
+    compiled = compile_c([function("product", "u16", c_expression(product, X86_64))])
+    assert compiled.call("product", {}, 2) == b"\1\0"
+
+
 def test_a_load_that_faults_gives_zero_and_is_counted() -> None:
     compiled = compile_cases(cases([(op.expr(op.lit3(), op.deref(), op.stack_value()), 64)]))
     before = compiled.faults

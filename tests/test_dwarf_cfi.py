@@ -87,7 +87,7 @@ def their_fdes(built: Image, eh_frame: bool) -> list[FDE]:
 
 # -- against pyelftools ---------------------------------------------------------------------------------------------
 
-register = st.integers(0, 15)
+register = st.sampled_from([1, 3, 6, 12])  # few, so that rules change and are restored
 instruction = st.one_of(
     st.builds(cfa.advance, st.integers(0, 70)),
     st.builds(cfa.def_cfa, register, st.integers(0, 300)),
@@ -116,7 +116,8 @@ programs = st.lists(st.one_of(instruction.map(lambda one: [one]), saved), max_si
 @settings(max_examples=80, deadline=None)
 @given(programs, st.booleans(), st.sampled_from([1, 2]), st.sampled_from([-8, -4, 4]))
 def test_any_instructions_give_the_rows_that_pyelftools_has(program: list[Any], eh_frame: bool, code: int, data: int) -> None:
-    built = image(Fde(Cie(INITIAL, code_alignment=code, data_alignment=data), 0x1000, 0x400, program), eh_frame=eh_frame)
+    initial = (*INITIAL, cfa.offset(3, 2), cfa.same_value(6))  # what DW_CFA_restore goes back to
+    built = image(Fde(Cie(initial, code_alignment=code, data_alignment=data), 0x1000, 0x400, program), eh_frame=eh_frame)
     (fde,) = their_fdes(built, eh_frame)
     ours = frames(built)
     for pc in {0x1000, *(line["pc"] + at for line in fde.get_decoded().table for at in (-1, 0, 1))}:

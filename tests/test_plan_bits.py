@@ -168,6 +168,15 @@ def test_bits_beside_a_hole_are_read(offset: int, size: int) -> None:
     assert extract(HOLE, offset, size, X86_64).bits == width_for(size)
 
 
+@pytest.mark.parametrize(("address", "safe"), [
+    (Reg(7), True), (fold.add(Reg(7), 0x3FF8), True), (fold.add(Reg(7), 0x4000), False), (fold.add(Reg(7), 1 << 40), False),
+    (Reg(6), False), (Address(0x1000), True), (Load(Reg(7), 64, True), False), (Const(0x1000), False),
+])
+def test_only_the_frame_and_linked_data_are_taken_for_mapped(address: Expr, safe: bool) -> None:
+    """Beyond THREAD_SIZE above the stack pointer there is another thread's stack, or a guard page."""
+    assert extract(Memory(address), 0, 64, X86_64) == Load(address, 64, safe)
+
+
 def test_memory_in_front_of_a_variable_may_be_the_way_to_it() -> None:
     """`p = array - 1` that was optimized out: p[1] is the array's first element."""
     assert extract(Memory(fold.add(Reg(3), 16)), -32, 32, X86_64, trusted=False) == Load(fold.add(Reg(3), 12), 32)

@@ -119,6 +119,13 @@ def test_a_path_through_a_pointer_in_a_register_is_one_protected_load() -> None:
     assert scalar(pointer(NODE), Register(5), "x->next->left") == Load(Load(fold.add(Reg(5), 16)), 32)
 
 
+@pytest.mark.parametrize("value", [FRAME, Address(0x1000)])
+def test_what_a_computed_pointer_points_to_is_protected_too(value: Expr) -> None:
+    """Where &object is known the object is mapped; what p[100] would be is not."""
+    assert scalar(pointer(NODE), Value(value), "x->value") == Load(value, 64, False)
+    assert scalar(pointer(NODE), Value(value), "x[100].value") == Load(fold.add(value, 4800), 64, False)
+
+
 def test_typedefs_and_qualifiers_on_the_way_change_nothing() -> None:
     inner = Qualified(20, Qualifier.CONST, lambda: NODE)
     alias = Typedef(21, "node_t", SOMEWHERE, lambda: inner)
