@@ -20,6 +20,8 @@ FILES = {
     "include/linux/inner.h": "#ifndef OUTER\n#error include linux/outer.h\n#endif\nstruct inner { int n; };",
     "include/linux/outer.h": "#define OUTER 1\n#include <linux/inner.h>",
     "include/linux/hidden.h": "#ifdef CONFIG_NEVER\nstruct hidden { int n; };\n#endif",
+    "include/linux/bare.h": "struct bare { int n; };",
+    "include/linux/brings.h": "#include <linux/bare.h>\nstruct brings { struct bare bare; };",
     "include/uapi/linux/both.h": "struct both { int n; };",
     "include/linux/both.h": "#include <uapi/linux/both.h>",
     "include/uapi/linux/user.h": "struct user { int n; };",
@@ -74,6 +76,12 @@ class Names:
         return Record(1, kind, name, 8, False, Declared("include/linux/list.h", 1), "a.c", None, tuple)
 
 
+def chooser(tree: Path) -> Chooser:
+    """For a file that is empty so far."""
+    parser = open_unit(str(tree / "x.c"), b"", FLAGS, directory=str(tree))
+    return Chooser(include_path(FLAGS, str(tree)), Names(), Trial(parser, b""))
+
+
 @pytest.mark.parametrize(("file", "name", "includes"), [
     ("include/linux/alone.h", "struct alone", ("linux/alone.h",)),
     ("include/uapi/linux/both.h", "struct both", ("linux/both.h",)),
@@ -84,9 +92,23 @@ class Names:
 ])
 def test_the_chosen_includes_are_the_shortest_that_compile(tree: Path, file: str, name: str,
                                                            includes: tuple[str, ...] | None) -> None:
-    parser = open_unit(str(tree / "x.c"), b"", FLAGS, directory=str(tree))
-    chooser = Chooser(include_path(FLAGS, str(tree)), Names(), Trial(parser, b""))
-    assert chooser.choose(Declared(file, 1), [complete(name)]) == includes
+    assert chooser(tree).choose(Declared(file, 1), [complete(name)]) == includes
+
+
+@pytest.mark.parametrize(("types", "includes", "refused"), [
+    ("alone list_head", ("linux/alone.h", "linux/list.h"), ""),
+    ("alone needs", ("linux/alone.h", "linux/types.h", "linux/list.h", "linux/needs.h"), ""),
+    ("brings bare alone", ("linux/brings.h", "linux/alone.h"), ""),
+    ("brings alone hidden bare", ("linux/brings.h", "linux/alone.h"), "hidden"),
+    ("hidden", (), "hidden"), ("", (), ""),
+])
+def test_headers_are_chosen_together_none_that_another_brought(tree: Path, types: str, includes: tuple[str, ...],
+                                                               refused: str) -> None:
+    """linux/bare.h has no guard: to include it behind linux/brings.h is an error."""
+    files = {"alone": "alone", "list_head": "list", "needs": "needs", "brings": "brings", "bare": "bare", "hidden": "hidden"}
+    wanted = {complete(f"struct {name}"): Declared(f"include/linux/{files[name]}.h", 1) for name in types.split()}
+    expected = frozenset(complete(f"struct {name}") for name in refused.split())
+    assert chooser(tree).choose_all((), wanted) == (includes, expected)
 
 
 def test_a_trial_says_which_line_is_wrong_and_keeps_the_texts_own_errors_out(tree: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -133,6 +133,10 @@ def complete(name: str) -> str:
     return f"typedef char localvar_types_{re.sub(r'[^0-9A-Za-z_]', '_', name)}[sizeof({name})];"
 
 
+Includes = tuple[str, ...]
+"""What stands between < and >, in order."""
+
+
 @dataclass(frozen=True)
 class Chooser:
     """Finds the includes that make types known, by trying them."""
@@ -140,6 +144,30 @@ class Chooser:
     path: IncludePath
     names: Names
     trial: Trial
+
+    def choose_all(self, includes: Includes, wanted: Mapping[str, Declared]) -> tuple[Includes, frozenset[str]]:
+        """includes and more, behind which all of these check lines compile, by where what they name is declared; and the
+        lines for which no headers were found.
+
+        What the headers so far have brought along is not included again: some have no guard.  All that is left is tried at
+        once, and where that does not compile the one half, then what the other half still lacks.
+        """
+        outcome = self.run(includes, tuple(wanted))
+        left = {c: wanted[c] for c, problem in zip(wanted, outcome.lines[len(includes) :], strict=True) if problem}
+        more = self._joined(includes, (self.path.spellings(declared.file)[0] for declared in left.values()))
+        if not left or self.run(more, tuple(left)).ok:
+            return more, frozenset()
+        if len(left) > 1:
+            halves = list(left.items())[: len(left) // 2], list(left.items())[len(left) // 2 :]
+            includes, refused = self.choose_all(includes, dict(halves[0]))
+            includes, others = self.choose_all(includes, dict(halves[1]))
+            return includes, refused | others
+        ((check, declared),) = left.items()
+        more = self._joined(includes, self.choose(declared, [check]) or ())
+        return (more, frozenset()) if self.run(more, [check]).ok else (includes, frozenset([check]))
+
+    def _joined(self, includes: Includes, more: Iterable[str]) -> Includes:
+        return tuple(dict.fromkeys((*includes, *more)))
 
     def choose(self, declared: Declared, checks: Sequence[str], depth: int = 0) -> tuple[str, ...] | None:
         """The shortest includes found behind which all of the check lines compile; None where none was found.

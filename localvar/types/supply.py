@@ -130,21 +130,14 @@ class _Supplier:
     def _includes(self, trial: Trial) -> tuple[str, ...]:
         """The includes for types of shipped headers; those whose headers do not serve are to be written out."""
         chooser = Chooser(self.path, self.names, trial)
+        includes: tuple[str, ...] = ()
         while True:
             missing = self._missing(self._closure())
-            simple = tuple(dict.fromkeys(self.path.spellings(ctype.declared.file)[0] for ctype in missing.values()))
-            if chooser.run(simple, [_check(name) for name in missing]).ok:
-                return simple
-            chosen: dict[str, None] = {}
-            refused = set()
-            for name, ctype in missing.items():
-                includes = chooser.choose(ctype.declared, [_check(name)])
-                if includes is None:
-                    refused.add(name)
-                chosen.update(dict.fromkeys(includes or ()))
+            names = {_check(name): name for name in missing}
+            includes, refused = chooser.choose_all(includes, {_check(name): ctype.declared for name, ctype in missing.items()})
             if not refused:
-                return tuple(chosen)
-            self._unusable |= refused
+                return includes
+            self._unusable |= {names[check] for check in refused}
 
     def _missing(self, closure: Closure) -> dict[str, Named]:
         """Types to be brought by includes."""
