@@ -283,6 +283,13 @@ def test_conversions_widen_by_the_sign_of_the_source() -> None:
     assert value(op.const_type("int", b"\xff" * 4), op.convert("u16")) == Const(0xFFFF, 16)
 
 
+def test_a_constant_without_a_sign_can_be_widened_beyond_the_generic_type() -> None:
+    """gcc multiplies in 128 bits: DW_OP_lit24, DW_OP_convert to unsigned __int128."""
+    assert value(op.lit24(), op.convert("s128")) == Const(24, 128)
+    assert slug(op.const1s(-1), op.convert("s128"), op.stack_value()) == "operation"
+    assert slug(op.breg3(0), op.convert("s128"), op.stack_value()) == "operation"
+
+
 def test_a_reinterpretation_keeps_the_bits() -> None:
     assert value(op.breg3(0), op.reinterpret("u64")) == Reg(3)
     assert value(op.const_type("u64", b"\xff" * 8), op.GNU_reinterpret(0)) == Const((1 << 64) - 1)

@@ -422,7 +422,8 @@ class _Machine:
         value, state = _pop(state)
         kind = self._base_type(operation.number()) if operation.number() else None
         bits = kind.bits if kind else self.bits
-        if value.type is None and bits > self.bits:
+        plain = isinstance(value.expr, Const) and not value.expr.value >> (self.bits - 1)  # the same with and without a sign
+        if value.type is None and bits > self.bits and not plain:
             raise Unreadable("operation", f"{operation.name} widens a value of the generic type, whose sign is not said")
         sign = value.type.signed if value.type else False
         return _push(state, fold.extend(value.expr, bits, sign), kind)
