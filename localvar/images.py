@@ -121,11 +121,12 @@ class Images:
 
     def entry_variable(self, site: Site, name: str) -> Variable | None:
         """A parameter of the containing concrete function, as it was on entry."""
-        return self.of(site).locator.entry_variable(site, name)
+        found = self.of(site).locator.entry_variable(site, name)
+        return None if found is None else _in_module(found, site)
 
     def entry_variables(self, site: Site) -> list[Variable]:
         """All parameters of the containing concrete function, as they were on entry."""
-        return self.of(site).locator.entry_variables(site)
+        return [_in_module(variable, site) for variable in self.of(site).locator.entry_variables(site)]
 
     def return_value(self, site: Site) -> Variable:
         """What the site's function returns."""

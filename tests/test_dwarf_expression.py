@@ -406,6 +406,28 @@ def test_a_per_cpu_area_that_moves_with_the_kernel_has_pointers_that_do() -> Non
     assert block is not None and evaluate(block, context_of(info)) == Value(Address(high + 16))
 
 
+@pytest.mark.parametrize("items", [(op.addr(Addr(".data..percpu", 8)),), (op.addr(Addr(".data..percpu", 8)), op.stack_value())])
+def test_a_per_cpu_variable_of_a_module_is_absent(items: tuple[Item, ...]) -> None:
+    """Its address is made up here (ET_REL): as a number it would be a plausible pointer to nothing."""
+    x = Die("variable", name="x", location=op.expr(*items))
+    image = Image(units=[Unit(Die("compile_unit", name="m.c", children=[x]))], sections=[Section(".data..percpu", bytes(64))],
+                  file_type="REL")
+    info = debug_info(image)
+    block = named(info, "x").block(c.DW_AT_location)
+    assert block is not None
+    found = evaluate(block, context_of(info))
+    assert isinstance(found, Absent) and found.reason.slug == "per-cpu"
+
+
+def test_an_address_of_a_module_names_its_section() -> None:
+    x = Die("variable", name="x", location=op.addr(Addr(".data", 8)))
+    image = Image(units=[Unit(Die("compile_unit", name="m.c", children=[x]))], sections=[Section(".data", bytes(64))],
+                  file_type="REL")
+    info = debug_info(image)
+    block = named(info, "x").block(c.DW_AT_location)
+    assert block is not None and evaluate(block, context_of(info)) == Memory(Address(8, None, ".data"))
+
+
 # -- limits -----------------------------------------------------------------------------------------------------------
 
 

@@ -14,9 +14,11 @@ def link_address(value: int, info: DebugInfo, arch: Architecture) -> Expr:
     if value == 0:
         raise Unreadable("discarded", "its address is 0: the linker discarded its section")
     section = info.elf.section_at(value)
-    if section is not None and section.name == arch.percpu_section:
-        return PerCpu(value, arch.address_bits)
     name, offset = info.elf.split(value)
+    if section is not None and section.name == arch.percpu_section:
+        if name is not None:  # where a module's copy is, is decided when it is loaded
+            raise Unreadable("per-cpu", "it is a per-CPU variable of a module")
+        return PerCpu(value, arch.address_bits)
     address = Address(offset, info.module, name, arch.address_bits)
     check_address(address, info)
     return address
