@@ -150,7 +150,9 @@ class Comparison:
         for name, value in visible(stop).items():
             if name in recorded or value.raw is None:
                 continue
-            if name not in reads:
+            if name in site.nowhere and name not in reads:
+                why = "its block has no code; gdb counts it to the one around"
+            elif name not in reads:
                 why = "not in our scope"
             elif name in site.left_out:
                 why = f"not recorded: {site.left_out[name]}"

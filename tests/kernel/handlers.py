@@ -19,7 +19,9 @@ from pathlib import Path as FilePath
 from localvar.ctext.declare import display, type_name
 from localvar.ctext.names import Unspeakable
 from localvar.dwarf.ranges import die_ranges
+from localvar.dwarf.scope import SCOPE_TAGS, VARIABLE_TAGS, name_of
 from localvar.dwarf.types import line_table
+from localvar.dwarf.unit import Die
 from localvar.kernel import Kernel as DebugFile
 from localvar.model.ctype import Array, BaseType, Encoding, Enumeration, Pointer, Record, size_of, strip
 from localvar.model.path import Path, parse_path
@@ -77,6 +79,8 @@ class ObservedSite:
     recorded: tuple[Recorded, ...]
     #: Readable, yet not recorded: name, why.
     left_out: dict[str, str]
+    #: Variables of the function's blocks that have no code, so are in scope nowhere.
+    nowhere: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,11 @@ class Writer:
                 else:
                     recorded.append(one)
         self._count += 1
-        return ObservedSite(self._count - 1, coordinate, site, reads, tuple(recorded), left_out)
+        nowhere = self._nowhere(site.scope.dies[-1])
+        return ObservedSite(self._count - 1, coordinate, site, reads, tuple(recorded), left_out, nowhere)
+
+    def _nowhere(self, function: int) -> frozenset[str]:
+        return frozenset(_in_blocks_without_code(self.debug.info.die(function)))
 
     def _forms(self, read: Read) -> Iterator[Recorded | str]:
         """How the value of `read` is recorded: as a whole, else member by member; or why it is not."""
@@ -191,6 +199,14 @@ class Writer:
                 member = self.debug.judge.read(read.site, read.variable, Path(read.path.name, steps))
                 if member.readable:
                     yield Recorded(member, Form.NUMBER)
+
+
+def _in_blocks_without_code(scope: Die, code: bool = True) -> Iterator[str]:
+    for die in scope.children():
+        if die.tag in VARIABLE_TAGS and not code and (name := name_of(die)):
+            yield name
+        elif die.tag in SCOPE_TAGS:
+            yield from _in_blocks_without_code(die, code and bool(die_ranges(die)))
 
 
 def _has_name(read: Read) -> bool:
