@@ -106,6 +106,10 @@ class _Attempt:
         """expr with its unsafe loads done before, innermost first; lines has the statements."""
         return rewrite(expr, self._load)
 
+    def guarded(self, source: Assembly) -> Assembly:
+        """An assembly of guarded parts."""
+        return Assembly(tuple(Chunk(chunk.offset, self.guard(chunk.expr)) for chunk in source.chunks))
+
     def _load(self, node: Expr) -> Expr:
         if not isinstance(node, Load) or node.safe:
             return node
@@ -122,11 +126,10 @@ def _try_read(to: str, address: str, size: str) -> list[str]:
 
 def attempt_statements(read: Read, ctype: CType, arch: Architecture) -> str:
     """Statements that put the value in *value and return true, or return false where it is not to be had now."""
-    if read.source is None:
-        return "return false;"
-    head = ["if (!localvar_entry_regs())", "\treturn false;"] if read.how is How.ENTRY_CAPTURE else []
     attempt = _Attempt(arch)
     source = read.source
+    if source is None:
+        return "return false;"
     if isinstance(source, Scalar):
         guarded = replace(read, source=Scalar(attempt.guard(source.expr)))
         body = [f"*value = {value(guarded, ctype, arch)};"]
@@ -138,8 +141,32 @@ def attempt_statements(read: Read, ctype: CType, arch: Architecture) -> str:
         else:
             body = _try_read("value", c_expression(address, arch), "sizeof(*value)")
     else:
-        chunks = tuple(Chunk(chunk.offset, attempt.guard(chunk.expr)) for chunk in source.chunks)
-        body = _stores(Assembly(chunks), "value", arch)
+        body = _stores(attempt.guarded(source), "value", arch)
+    return _tried(read, attempt, body)
+
+
+def attempt_bytes(read: Read, size: int, arch: Architecture) -> str:
+    """As attempt_statements(), but the first `size` bytes of the value go to value[], whatever its type is called."""
+    attempt = _Attempt(arch)
+    source = read.source
+    if source is None:
+        return "return false;"
+    if isinstance(source, Scalar):
+        expr = attempt.guard(source.expr)
+        body = [f"{UNSIGNED[expr.bits]} whole = {c_expression(expr, arch)};", "", f"memcpy(value, &whole, {size});"]
+        body = ["{", *("\t" * bool(line) + line for line in body), "}"]
+    elif isinstance(source, Object):
+        address = c_expression(attempt.guard(source.address), arch)
+        body = _try_read("value", address, str(size))
+        if source.safe:
+            body = [f"memcpy(value, (const void *)({address}), {size});"]
+    else:
+        body = _stores(attempt.guarded(source), "value", arch)
+    return _tried(read, attempt, body)
+
+
+def _tried(read: Read, attempt: _Attempt, body: list[str]) -> str:
+    head = ["if (!localvar_entry_regs())", "\treturn false;"] if read.how is How.ENTRY_CAPTURE else []
     declared = [line for line in attempt.lines if line.endswith(";") and line.split()[-1].startswith("step") and "=" not in line]
     rest = [line for line in attempt.lines if line not in declared]
     return "\n".join([*declared, *([""] if declared else []), *head, *rest, *body, "return true;"])

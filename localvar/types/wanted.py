@@ -49,13 +49,11 @@ class Wanted:
 
 
 def wanted(plan: ReadPlan, source: ProbeSource, names: Definitions, shipped: Shipped, log: Log) -> Iterator[Wanted]:
-    """The types of all reads, pointers followed to the records that they point to."""
+    """The types of all reads, pointers followed to the records that they point to.  What is printed needs no type."""
     text, members = _text(source), used_members(source)
     for use in plan.uses:
         if use.use.macro is Macro.LOCAL_VAR_AVAILABLE:
             continue
-        for ctype in dict.fromkeys(read.type for _, reads in use.lists for read in reads if read.readable):
-            yield Wanted(ctype, use, True, False)
         for ctype in dict.fromkeys(read.type for _, read in use.reads if read.readable):
             yield Wanted(ctype, use, use.use.macro is not Macro.LOCAL_VAR_ADDR, False)
             pointee = _pointee(ctype, use)
