@@ -174,10 +174,9 @@ def _tried(read: Read, attempt: _Attempt, body: list[str]) -> str:
 
 def write_statement(read: Read, ctype: CType, arch: Architecture, register: Callable[[], str]) -> str:
     """The statement that stores `value` where the variable lives.  register: the field of regs, where it is in one."""
-    size = size_of(read.type) or 8
     if read.address is None:
-        cast = "(unsigned long)" if isinstance(strip(ctype), Pointer) else f"({UNSIGNED[8 * size]})"
-        return f"regs->{register()} = {cast}value;"
+        # extended by its type, as code that goes on with the whole register has it
+        return f"regs->{register()} = (unsigned long)value;"
     address = c_expression(read.address, arch)
     if read.bit_field is None:
         return f"*({type_name(ctype)} *)({address}) = value;"
