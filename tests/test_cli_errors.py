@@ -93,6 +93,12 @@ VARIABLES = {
     "not yet assigned": Mistake("no-range", "6:25", ("'total' is not readable at account+0x0 (mm/oom.c:10)",
                                                      "total: readable at account+0x20 (mm/oom.c:16)"),
                                 body="long c = GET_LOCAL_VAR(total);"),
+    "address of a register": Mistake("no-address", "6:27", ("'count' has no address at account+0x0",),
+                                     body="long *c = LOCAL_VAR_ADDR(count);"),
+    "write through a pointer": Mistake("not-writable", "6:16", ("'task->pid' cannot be written at account+0x0",),
+                                       body="SET_LOCAL_VAR(task->pid, 1);"),
+    "what is returned, at the entry": Mistake("no-return", "6:11", ("GET_RETURN_VALUE() is nothing at account+0x0",),
+                                              body="long c = GET_RETURN_VALUE();"),
     "not with what else is read": Mistake("no-range", "6:25", ("total, count: readable at account+0x20 (mm/oom.c:16)\n",),
                                           body="long c = GET_LOCAL_VAR(total) + GET_LOCAL_VAR(count);"),
     "frame not set up": Mistake("no-frame", "6:25", ("flags: readable at account+0x10 (mm/oom.c:14)",),
@@ -202,6 +208,14 @@ def test_every_mistake_of_a_file_is_reported_in_the_order_of_its_text(module: Pa
     ran = expand()
     assert [line.split(": ")[0] for line in ran.errors] == ["h.c:6:25", "h.c:8:25"]
     assert ran.status == 1
+
+
+def test_unknown_name_does_not_hide_where_the_others_are_readable(module: Path) -> None:
+    body = "long c = GET_LOCAL_VAR(total) + (GET_LOCAL_VAR(tsak) != 0);"
+    (module / "h.c").write_text(f'{HEAD}{HANDLER.format(body)}LOCALVAR_PROBE(seen, "account");\n')
+    ran = expand()
+    assert len(ran.errors) == 2
+    assert "note: total: readable at account+0x20 (mm/oom.c:16)\n" in ran.err
 
 
 def test_mistake_in_a_header_of_the_module_is_reported_there(module: Path) -> None:

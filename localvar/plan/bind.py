@@ -113,7 +113,8 @@ class Binder:
             self.refusals.site(declaration, site)
             return
         needed = self._needed(roles, uses, site)
-        wanted = [read.path for use, read in needed if use.macro not in (Macro.GET_RETURN_VALUE, Macro.GET_ENTRY_VAR)]
+        wanted = [read.path for use, read in needed if use.macro not in (Macro.GET_RETURN_VALUE, Macro.GET_ENTRY_VAR)
+                  and not _is_unknown([read])]
         for use, read in needed:
             read = _in_plain(declaration, read)
             if not read.readable:

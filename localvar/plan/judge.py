@@ -75,7 +75,7 @@ class Judge:
         """GET_RETURN_VALUE."""
         path = Path("return")
         if site.kind is not SiteKind.RETURN:
-            text = f"{place(site)} is no function's return: bind the handler to '….return'"
+            text = "it is no function's return: bind the handler to '….return'"
             return absent_read(site, path, Reason("no-return", text))
         return self.read(site, self.locations.return_value(site), path)
 

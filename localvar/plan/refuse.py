@@ -11,7 +11,7 @@ from localvar.diagnostics import Log, Note, Span
 from localvar.model.path import Path
 from localvar.model.plan import Read
 from localvar.model.site import Site
-from localvar.model.source import MacroUse, ProbeDeclaration
+from localvar.model.source import Macro, MacroUse, ProbeDeclaration
 from localvar.plan.judge import Judge, place
 
 Nearest = Callable[[Site, Sequence[Path]], tuple[Note, ...]]
@@ -19,6 +19,9 @@ Nearest = Callable[[Site, Sequence[Path]], tuple[Note, ...]]
 
 ELSEWHERE_IS_NO_HELP = frozenset({"return-probe", "no-return", "plain-kprobe", "no-address", "not-writable", "void", "abi"})
 """Reasons that another line of the function would not change."""
+
+_DENIED = {"not-writable": "cannot be written", "no-address": "has no address", "no-return": "is nothing"}
+"""What a value cannot be that is there all the same, by the slug of the reason."""
 
 MOST_SITES = 20
 """Sites of a probe whose variables are looked at for names."""
@@ -51,7 +54,9 @@ class Refusals:
             self.log.error(slug, read.reason.text, span, notes=self._names(read.path, [read.site]))
             return
         notes = () if slug in ELSEWHERE_IS_NO_HELP else self.nearest(read.site, wanted)
-        self.log.error(slug, f"'{read.path}' is not readable at {place(read.site)}: {read.reason.text}", span, notes=notes)
+        subject = "GET_RETURN_VALUE()" if use.macro is Macro.GET_RETURN_VALUE else f"'{read.path}'"
+        self.log.error(slug, f"{subject} {_DENIED.get(slug, 'is not readable')} at {place(read.site)}: {read.reason.text}", span,
+                       notes=notes)
 
     def nowhere(self, use: MacroUse, path: Path, sites: Sequence[Site]) -> None:
         """No site of a probe has the variable that a use names."""
