@@ -215,7 +215,7 @@ def test_unknown_name_does_not_hide_where_the_others_are_readable(module: Path) 
     (module / "h.c").write_text(f'{HEAD}{HANDLER.format(body)}LOCALVAR_PROBE(seen, "account");\n')
     ran = expand()
     assert len(ran.errors) == 2
-    assert "note: total: readable at account+0x20 (mm/oom.c:16)\n" in ran.err
+    assert "note: total: readable at account+0x20 (mm/oom.c:16)" in ran.err
 
 
 def test_mistake_in_a_header_of_the_module_is_reported_there(module: Path) -> None:
