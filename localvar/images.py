@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 
 from localvar.arch import Architecture
 from localvar.code.flow import Flow
 from localvar.diagnostics import source_failure
-from localvar.dwarf.elf import STT_FUNC, Elf
+from localvar.dwarf.elf import STT_FUNC, STT_OBJECT, Elf
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.locate import Locator
 from localvar.dwarf.ranges import die_ranges
-from localvar.model.expr import Address, Expr, PerCpu
+from localvar.model.expr import Expr
+from localvar.model.linked import sections_in
 from localvar.model.location import Absent, Reason
 from localvar.model.plan import Variable
 from localvar.model.site import Site
@@ -52,9 +54,9 @@ class Image:
 
 @dataclass(frozen=True)
 class ModulePlaces:
-    """A module as generated code names it: its build-id, and by section a function there and its offset.
+    """A module as generated code names it: its build-id, and by section a symbol there and its offset.
 
-    The function's name is the module's only symbol of that name: by its address the section's is known at run time.
+    It is the module's only symbol of that name: by its address the section's is known at run time.
     """
 
     name: str
@@ -108,33 +110,50 @@ class Images:
             anchors.append((section, *anchor))
         return ModulePlaces(name, elf.build_id, tuple(anchors))
 
+    def _anchored(self, variable: Variable) -> Variable:
+        """variable, absent where it is in a section of a module that no symbol leads to."""
+        for module, section in sorted(sections_in(variable.location)):
+            if _anchor(self._modules[module].elf, section) is None:
+                text = f"no symbol of module {module} tells where its {section} is loaded"
+                return replace(variable, location=Absent(Reason("module-address", text)))
+        return variable
+
     # -- what the judge asks of the locate stage ------------------------------------------------------------------
 
     def variable(self, site: Site, name: str) -> Variable | None:
         """The variable that a name means at a site."""
         found = self.of(site).locator.variable(site, name)
-        return None if found is None else _in_module(found, site)
+        return None if found is None else self._anchored(found)
 
     def variables(self, site: Site) -> list[Variable]:
         """The variables of the site's function that are in scope."""
-        return [_in_module(variable, site) for variable in self.of(site).locator.variables(site)]
+        return [self._anchored(variable) for variable in self.of(site).locator.variables(site)]
 
     def entry_variable(self, site: Site, name: str) -> Variable | None:
         """A parameter of the containing concrete function, as it was on entry."""
         found = self.of(site).locator.entry_variable(site, name)
-        return None if found is None else _in_module(found, site)
+        return None if found is None else self._anchored(found)
 
     def entry_variables(self, site: Site) -> list[Variable]:
         """All parameters of the containing concrete function, as they were on entry."""
-        return [_in_module(variable, site) for variable in self.of(site).locator.entry_variables(site)]
+        return [self._anchored(variable) for variable in self.of(site).locator.entry_variables(site)]
 
     def return_value(self, site: Site) -> Variable:
         """What the site's function returns."""
         return self.of(site).locator.return_value(site)
 
-    def static_variable(self, name: str, file: str | None) -> Variable | Reason:
-        """The variable of the kernel with static storage of that name in that file."""
-        return self.kernel.locator.static_variable(name, file)
+    def static_variable(self, name: str, file: str | None, modules: Sequence[str]) -> Variable | Reason:
+        """The variable with static storage of that name in that file, of the kernel or of one of these modules."""
+        images = {"the kernel": self.kernel} | {f"module {module}": self._module(module) for module in modules}
+        answers = {whose: image.locator.static_variable(name, file) for whose, image in images.items()}
+        reasons = [answer for answer in answers.values() if isinstance(answer, Reason)]
+        found = {whose: answer for whose, answer in answers.items() if isinstance(answer, Variable)}
+        if len(found) > 1:
+            places = ", ".join(f"{v.scope}:{v.declared.line} of {whose}" for whose, v in found.items())
+            return Reason("ambiguous", f"'{name}' is more than one variable: {places}")
+        if not found or any(reason.slug == "ambiguous" for reason in reasons):
+            return min(reasons, key=lambda reason: reason.slug != "ambiguous")
+        return self._anchored(next(iter(found.values())))
 
     def frame(self, site: Site) -> Expr | Reason:
         """The canonical frame address at a site, or why it is not known."""
@@ -145,29 +164,16 @@ class Images:
         return self.of(site).intact(site)
 
 
+@lru_cache(maxsize=256)
 def _anchor(elf: Elf, section: str) -> tuple[str, int] | None:
-    """(name, offset) of a function in a section whose name no other symbol of the file has."""
-    header = elf.section(section)
+    """(name, offset) of a function or variable in a section whose name no other symbol of the file has; None where there is
+    none, or another section has that name."""
+    headers = [each for each in elf.sections if each.name == section]
+    header = headers[0] if len(headers) == 1 else None
     names: dict[str, int] = {}
     for symbol in elf.symbols:
         names[symbol.name] = names.get(symbol.name, 0) + 1
     own = [symbol for symbol in elf.symbols if header is not None and symbol.section == header.index
-           and symbol.type == STT_FUNC and names[symbol.name] == 1]
-    own.sort(key=lambda symbol: (symbol.bind == 0, symbol.value))
+           and symbol.type in (STT_FUNC, STT_OBJECT) and names[symbol.name] == 1]
+    own.sort(key=lambda symbol: (symbol.type != STT_FUNC, symbol.bind == 0, symbol.value))
     return (own[0].name, own[0].value - header.address) if own and header is not None else None
-
-
-def _in_module(variable: Variable, site: Site) -> Variable:
-    """variable, absent where its place is an address of a module: expressions name the kernel's only."""
-    if site.module is None or not _names_address(variable.location):
-        return variable
-    reason = Reason("module-address", f"it is at an address in module {site.module}, where variables are not read yet")
-    return replace(variable, location=Absent(reason))
-
-
-def _names_address(value: object) -> bool:
-    if isinstance(value, (Address, PerCpu)):
-        return True
-    if isinstance(value, tuple):
-        return any(_names_address(item) for item in value)
-    return is_dataclass(value) and any(_names_address(getattr(value, field.name)) for field in fields(value))

@@ -16,7 +16,9 @@ from localvar.dwarf.elf import Elf
 from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.lookup import TypeLookup
 from localvar.images import Image, Images, ModulePlaces, ModuleSource
+from localvar.model.linked import sections_of
 from localvar.model.path import Path
+from localvar.model.plan import ReadPlan
 from localvar.model.site import Places, Site
 from localvar.model.source import Alias
 from localvar.plan.judge import Judge
@@ -168,13 +170,11 @@ class Kernel:
             raise environment_failure("no-anchor", f"{self.path}: {why}", fix="give the vmlinux as it was linked, with symbols")
         return found[0].value
 
-    def modules(self, sites: Sequence[Site]) -> tuple[ModulePlaces, ...]:
-        """The modules that sites are in, as generated code names them.  Raises Failure where one cannot be told."""
+    def modules(self, plan: ReadPlan) -> tuple[ModulePlaces, ...]:
+        """The modules that a plan refers to, as generated code names them.  Raises Failure where one cannot be told."""
         sections: dict[str, set[str]] = {}
-        for site in sites:
-            if site.module is not None:
-                named = sections.setdefault(site.module, set())
-                named |= {section for section in (site.section, site.entry_section) if section is not None}
+        for module, section in sections_of(plan):
+            sections.setdefault(module, set()).add(section)
         return tuple(self.images.places(name, frozenset(named)) for name, named in sorted(sections.items()))
 
     def nearest(self, site: Site, paths: Sequence[Path]) -> tuple[Note, ...]:

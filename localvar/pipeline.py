@@ -84,5 +84,5 @@ def resolve(source: ProbeSource, kernel: Kernel, log: Log) -> list[tuple[ProbeDe
 
 def _identity(kernel: Kernel, plan: ReadPlan) -> KernelIdentity:
     address, build_id = kernel.build_id_place
-    modules = tuple(ModuleIdentity(m.name, m.build_id, m.anchors) for m in kernel.modules(plan.sites))
+    modules = tuple(ModuleIdentity(m.name, m.build_id, m.anchors) for m in kernel.modules(plan))
     return KernelIdentity(kernel.release, build_id, address, kernel.anchor_address, modules)

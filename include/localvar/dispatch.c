@@ -42,8 +42,12 @@ NOKPROBE_SYMBOL(localvar_read);
 /* Is everything there that the handler reads? The hit is the current one. */
 static bool localvar_proven(struct localvar_hit *hit, struct pt_regs *regs)
 {
+	const struct localvar_section *const *needs;
 	struct localvar_site *site = hit->site;
 
+	for (needs = site->needs; needs && *needs; needs++)
+		if (!READ_ONCE((*needs)->base))
+			return false;
 	if (site->entry && !hit->entry_regs && !site->entry_optional)
 		return false;
 	return !site->proven || site->proven(regs);

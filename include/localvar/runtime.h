@@ -113,6 +113,7 @@ enum localvar_kind {
  * @cfa: with @entry: the canonical frame address of that function's frame
  * @entry_optional: call the handler even where the entry was not seen
  * @proven: whether this hit has all that the handler reads; NULL: always
+ * @needs: sections of other modules that the handler reads, up to a NULL; NULL: none
  *
  * The rest belongs to the run time.
  */
@@ -126,6 +127,7 @@ struct localvar_site {
 	unsigned long (*cfa)(const struct pt_regs *regs);
 	bool entry_optional;
 	bool (*proven)(const struct pt_regs *regs);
+	const struct localvar_section *const *needs;
 
 	struct localvar_probe *probe;
 	struct kretprobe rp;	/* a kprobe site uses its .kp only */
@@ -307,6 +309,23 @@ static inline void __percpu *localvar_percpu(const struct localvar_kernel *kerne
 	if ((long)address < 0)
 		address += localvar_slide(kernel);
 	return (void __percpu *)address;
+}
+
+/**
+ * localvar_module_percpu() - where a per-CPU variable of a module is on this CPU
+ * @section: the module's per-CPU section
+ * @offset: the variable's offset in it
+ *
+ * The loader gives per-CPU symbols of modules values for this_cpu_ptr().
+ *
+ * Return: the address; 0 while the module is not there.
+ */
+static inline unsigned long localvar_module_percpu(const struct localvar_section *section,
+						   unsigned long offset)
+{
+	unsigned long base = READ_ONCE(section->base);
+
+	return base ? (unsigned long)this_cpu_ptr((void __percpu *)(base + offset)) : 0;
 }
 
 bool localvar_try_read(void *to, const void *from, size_t size);

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from localvar.arch import Architecture
+from localvar.codegen.names import section_name
 from localvar.model import fold
 from localvar.model.expr import (
     COMPARISONS,
@@ -59,6 +60,11 @@ class _Writer:
             return f"{self._regs}->{self._arch.pt_regs[expr.number]}"
         if isinstance(expr, Entry):
             return _Writer(self._arch, "localvar_entry_regs()").operand(expr.operand)
+        if isinstance(expr, (Address, PerCpu)) and expr.module is not None and expr.section is not None:
+            place = f"&{section_name(expr.module, expr.section)}, {expr.value:#x}ul"
+            if isinstance(expr, Address):
+                return f"localvar_address(&localvar_kernel, {place})"
+            return f"localvar_module_percpu({place})"
         if isinstance(expr, PerCpu):
             return f"((unsigned long)this_cpu_ptr(localvar_percpu(&localvar_kernel, {expr.value:#x}ul)))"
         if isinstance(expr, Named):

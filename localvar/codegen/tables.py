@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from localvar.codegen.names import identifier, section_name
 from localvar.model.plan import PlannedProbe, ReadPlan
 from localvar.model.site import Site, SiteKind
 
@@ -67,7 +67,7 @@ def module_tables(modules: tuple[ModuleIdentity, ...]) -> str:
 
 
 def _module_table(module: ModuleIdentity) -> str:
-    name = f"localvar_object_{_identifier(module.name)}"
+    name = f"localvar_object_{identifier(module.name)}"
     sections = [section_name(module.name, section) for section, _, _ in module.anchors]
     text = f"static struct localvar_object {name};\n"
     for (_, anchor, offset), section in zip(module.anchors, sections, strict=True):
@@ -81,16 +81,6 @@ def _module_table(module: ModuleIdentity) -> str:
     )
 
 
-def section_name(module: str, section: str) -> str:
-    """The C name of a section of a module."""
-    return f"localvar_section_{_identifier(module)}_{_identifier(section)}"
-
-
-def _identifier(text: str) -> str:
-    """text as part of a C identifier, different for different texts."""
-    return re.sub(r"[^A-Za-z0-9]", lambda match: f"_{ord(match.group()):x}_" if match.group() != "_" else "__", text)
-
-
 def place_fields(module: str | None, section: str | None, offset: int, address: int) -> str:
     """The initialisers that say where code is: in the kernel, or in a section of a module."""
     if module is None or section is None:
@@ -98,22 +88,25 @@ def place_fields(module: str | None, section: str | None, offset: int, address: 
     return f".section = &{section_name(module, section)}, .address = {offset:#x}"
 
 
-def site_initialiser(site: Site, variant: int, entry: EntryUse | None = None) -> str:
-    """One element of a site table."""
+def site_initialiser(site: Site, variant: int, entry: EntryUse | None = None, needs: str | None = None) -> str:
+    """One element of a site table; needs: the list of sections that have to be there."""
     fields = [place_fields(site.module, site.section, site.section_offset, site.pc), f".name = {c_string(site.name)}"]
     if site.kind is SiteKind.RETURN:
         fields.append(".kind = LOCALVAR_RETURN")
     fields.append(f".variant = {variant}")
     if entry is not None:
         fields += [f".entry = &{entry.entry}", f".cfa = {entry.cfa}"] + [".entry_optional = true"] * entry.optional
+    fields += [f".needs = {needs}"] if needs is not None else []
     return "{ " + ", ".join(fields) + " }"
 
 
-def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, int], entries: dict[int, EntryUse]) -> str:
+def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, int], entries: dict[int, EntryUse],
+                     needs: dict[int, str]) -> str:
     """What LOCALVAR_PROBE becomes: the definition of HANDLER_probe, without the semicolon that the user wrote."""
     handler = probe.declaration.handlers[0].function
     maxactive = f" .maxactive = {probe.maxactive}," if probe.maxactive else ""
-    sites = "".join(f"\t\t{site_initialiser(plan.sites[i], variants.get(i, 0), entries.get(i))},\n" for i in probe.sites)
+    sites = "".join(f"\t\t{site_initialiser(plan.sites[i], variants.get(i, 0), entries.get(i), needs.get(i))},\n"
+                    for i in probe.sites)
     return (
         f"static struct localvar_probe {handler}_probe = {{\n"
         f"\t.name = {c_string(handler)}, .handler = {handler},\n"
@@ -123,12 +116,12 @@ def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, in
     )
 
 
-def place_definition(name: str, site: Site, variant: int) -> str:
+def place_definition(name: str, site: Site, variant: int, needs: str | None = None) -> str:
     """The place that a PROBE_LOCATION refers to."""
     return (
         f"static struct localvar_place {name} = {{\n"
         f"\t.self = &{name},\n"
-        f"\t.site = {site_initialiser(site, variant)},\n"
+        f"\t.site = {site_initialiser(site, variant, needs=needs)},\n"
         "};\n"
     )
 

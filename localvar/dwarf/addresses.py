@@ -16,9 +16,7 @@ def link_address(value: int, info: DebugInfo, arch: Architecture) -> Expr:
     section = info.elf.section_at(value)
     name, offset = info.elf.split(value)
     if section is not None and section.name == arch.percpu_section:
-        if name is not None:  # where a module's copy is, is decided when it is loaded
-            raise Unreadable("per-cpu", "it is a per-CPU variable of a module")
-        return PerCpu(value, arch.address_bits)
+        return PerCpu(offset, info.module, name, arch.address_bits)
     address = Address(offset, info.module, name, arch.address_bits)
     check_address(address, info)
     return address
@@ -43,6 +41,8 @@ def pointer_value(expr: Expr) -> Expr:
     """A per-CPU address as a value: &variable of C, the address that this_cpu_ptr() takes.  Only where such an address
     is the place of the variable itself is the running CPU's copy meant."""
     if isinstance(expr, PerCpu):
+        if expr.module is not None:  # the symbol's value in the running kernel, which the loader puts there
+            return Address(expr.value, expr.module, expr.section, expr.bits)
         at_zero = not expr.value >> (expr.bits - 1)  # linked at 0 the area does not move with the kernel (percpu-defs.h)
         return Const(expr.value, expr.bits) if at_zero else Address(expr.value, bits=expr.bits)
     return expr

@@ -143,9 +143,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class PerCpu:
-    """The address, on the running CPU, of the per-CPU variable whose link-time address is value."""
+    """The address, on the running CPU, of the per-CPU variable whose link-time address is value; of a module's, module,
+    section and value are as in Address."""
 
     value: int
+    module: str | None = None
+    section: str | None = None
     bits: int = 64
 
 

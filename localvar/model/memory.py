@@ -12,13 +12,14 @@ FRAME_LIMIT = 1 << 14
 
 
 def is_safe(address: Expr, arch: Architecture) -> bool:
-    """True for the probed frame (stack pointer plus a constant) and for linked data; any other load may fault."""
+    """True for the probed frame (stack pointer plus a constant) and for the kernel's linked data; any other load may fault:
+    a module's data is there only while the module is."""
     offset = _frame_offset(address, arch)
     if offset is not None:
         return 0 <= offset < FRAME_LIMIT
     if isinstance(address, Binary) and address.op is Op.ADD and isinstance(address.right, Const):
         address = address.left
-    return isinstance(address, (Address, PerCpu))
+    return isinstance(address, (Address, PerCpu)) and address.module is None
 
 
 def is_below_stack(address: Expr, arch: Architecture) -> bool:

@@ -135,7 +135,7 @@ class PlannedUse:
     """One macro use: what it reads at each of the sites that reach it (in the order of ReadPlan.sites).
 
     as_type: the C type the user asked for, None where they asked for none.  lists: of PRINT_LOCAL_VARS and
-    PRINT_PARAMETERS, all variables at each site.
+    PRINT_PARAMETERS, all variables at each site.  sites: of GET_STATIC_VAR, whose read belongs to no site, those that reach it.
     """
 
     use: MacroUse
@@ -143,6 +143,7 @@ class PlannedUse:
     reads: tuple[tuple[int, Read], ...]
     as_type: str | None = None
     lists: tuple[tuple[int, tuple[Read, ...]], ...] = ()
+    sites: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

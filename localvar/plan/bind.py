@@ -163,7 +163,7 @@ class Binder:
 
     def _use(self, use: MacroUse, sites: list[int]) -> PlannedUse:
         if use.macro is Macro.GET_STATIC_VAR:
-            return self._static(use)
+            return self._static(use, sites)
         if use.macro in LISTS:
             lists = tuple((index, tuple(self.judge.all(self._sites[index]))) for index in sites)
             return PlannedUse(use, None, (), lists=lists)
@@ -176,12 +176,14 @@ class Binder:
             check_conversion(readable, as_type, self.names, use.arguments[-1].span, self.log)
         return PlannedUse(use, reads[0][1].path if reads else None, reads, as_type)
 
-    def _static(self, use: MacroUse) -> PlannedUse:
+    def _static(self, use: MacroUse, sites: list[int]) -> PlannedUse:
+        """A variable of the kernel, or of a module that a handler is called in which reaches the use."""
         file = use.arguments[1].text.strip('"') if len(use.arguments) > 1 else None
-        read = self._fitting(use, NOWHERE, lambda path: self.judge.static(path, file))
+        modules = sorted({module for index in sites if (module := self._sites[index].module) is not None})
+        read = self._fitting(use, NOWHERE, lambda path: self.judge.static(path, file, modules))
         if read.reason is not None and read.reason.slug != "no-such-member":
             self.log.error(read.reason.slug, read.reason.text, use.arguments[0].span)
-        return PlannedUse(use, read.path, ((-1, read),))
+        return PlannedUse(use, read.path, ((-1, read),), sites=tuple(sites))
 
     def _asked_type(self, use: MacroUse) -> str | None:
         position = {Macro.GET_LOCAL_VAR: 1, Macro.GET_RETURN_VALUE: 0}.get(use.macro)

@@ -35,8 +35,8 @@ class Locations(Protocol):
     def return_value(self, site: Site) -> Variable:
         """What the site's function returns."""
 
-    def static_variable(self, name: str, file: str | None) -> Variable | Reason:
-        """The variable with static storage of that name in that file."""
+    def static_variable(self, name: str, file: str | None, modules: Sequence[str]) -> Variable | Reason:
+        """The variable with static storage of that name in that file, of the kernel or of one of these modules."""
 
     def frame(self, site: Site) -> Expr | Reason:
         """The canonical frame address at a site, or why it is not known."""
@@ -79,9 +79,9 @@ class Judge:
             return absent_read(site, path, Reason("no-return", text))
         return self.read(site, self.locations.return_value(site), path)
 
-    def static(self, path: Path, file: str | None) -> Read:
-        """GET_STATIC_VAR: the same at every site."""
-        variable = self.locations.static_variable(path.name, file)
+    def static(self, path: Path, file: str | None, modules: Sequence[str] = ()) -> Read:
+        """GET_STATIC_VAR: the same at every site; modules: those whose variables are meant, too."""
+        variable = self.locations.static_variable(path.name, file, modules)
         return absent_read(NOWHERE, path, variable) if isinstance(variable, Reason) else self.read(NOWHERE, variable, path)
 
     def all(self, site: Site) -> list[Read]:
