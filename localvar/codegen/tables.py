@@ -98,22 +98,26 @@ def place_fields(module: str | None, section: str | None, offset: int, address: 
     return f".section = &{section_name(module, section)}, .address = {offset:#x}"
 
 
-def site_initialiser(site: Site, variant: int, entry: EntryUse | None = None) -> str:
-    """One element of a site table."""
+def site_initialiser(site: Site, variant: int, entry: EntryUse | None = None, proven: str | None = None) -> str:
+    """One element of a site table.  proven: the function that tells of a hit whether it has what its handler reads."""
     fields = [place_fields(site.module, site.section, site.section_offset, site.pc), f".name = {c_string(site.name)}"]
     if site.kind is SiteKind.RETURN:
         fields.append(".kind = LOCALVAR_RETURN")
     fields.append(f".variant = {variant}")
     if entry is not None:
         fields += [f".entry = &{entry.entry}", f".cfa = {entry.cfa}"] + [".entry_optional = true"] * entry.optional
+    if proven is not None:
+        fields.append(f".proven = {proven}")
     return "{ " + ", ".join(fields) + " }"
 
 
-def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, int], entries: dict[int, EntryUse]) -> str:
+def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, int], entries: dict[int, EntryUse],
+                     proven: dict[int, str]) -> str:
     """What LOCALVAR_PROBE becomes: the definition of HANDLER_probe, without the semicolon that the user wrote."""
     handler = probe.declaration.handlers[0].function
     maxactive = f" .maxactive = {probe.maxactive}," if probe.maxactive else ""
-    sites = "".join(f"\t\t{site_initialiser(plan.sites[i], variants.get(i, 0), entries.get(i))},\n" for i in probe.sites)
+    sites = "".join(f"\t\t{site_initialiser(plan.sites[i], variants.get(i, 0), entries.get(i), proven.get(i))},\n"
+                    for i in probe.sites)
     return (
         f"static struct localvar_probe {handler}_probe = {{\n"
         f"\t.name = {c_string(handler)}, .handler = {handler},\n"
@@ -123,12 +127,12 @@ def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, in
     )
 
 
-def place_definition(name: str, site: Site, variant: int) -> str:
+def place_definition(name: str, site: Site, variant: int, proven: str | None = None) -> str:
     """The place that a PROBE_LOCATION refers to."""
     return (
         f"static struct localvar_place {name} = {{\n"
         f"\t.self = &{name},\n"
-        f"\t.site = {site_initialiser(site, variant)},\n"
+        f"\t.site = {site_initialiser(site, variant, proven=proven)},\n"
         "};\n"
     )
 

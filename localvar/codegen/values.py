@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from localvar.arch import Architecture
+from localvar.codegen.callers import called_name
 from localvar.codegen.expr import UNSIGNED, c_expression
 from localvar.ctext.declare import declaration, display, type_name
 from localvar.model.ctype import Array, BaseType, CType, Encoding, Enumeration, Pointer, Qualified, is_signed, size_of, strip
@@ -125,6 +126,8 @@ def attempt_statements(read: Read, ctype: CType, arch: Architecture) -> str:
     if read.source is None:
         return "return false;"
     head = ["if (!localvar_entry_regs())", "\treturn false;"] if read.how is How.ENTRY_CAPTURE else []
+    if read.callers is not None:
+        head = [f"if (!{called_name(read.callers, arch)}(regs))", "\treturn false;"]
     attempt = _Attempt(arch)
     source = read.source
     if isinstance(source, Scalar):
