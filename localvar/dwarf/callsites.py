@@ -87,8 +87,10 @@ class CallSites:
         return Call(returns_to, self._name(caller, returns_to), registers, parameters)
 
     def _name(self, caller: Die, returns_to: int) -> str:
-        distance = returns_to - entry_of(caller, die_ranges(caller))
-        return f"{name_of(caller) or '?'}+{distance:#x}" if distance >= 0 else f"{name_of(caller) or '?'} at {returns_to:#x}"
+        name, ranges = name_of(caller) or "?", die_ranges(caller)
+        entry = entry_of(caller, ranges)
+        beside = any(low <= entry < high and low < returns_to <= high for low, high in ranges)
+        return f"{name}+{returns_to - entry:#x}" if beside else f"{name} at {returns_to:#x}"
 
     def _passed(self, die: Die, caller: Die, returns_to: int, registers: dict[int, Expr], parameters: dict[int, Expr]) -> None:
         """Add what a DW_TAG_call_site_parameter states, where it can be read."""

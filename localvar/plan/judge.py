@@ -129,6 +129,13 @@ class Judge:
         return replace(found, frame=frame)
 
 
+    def without_capture(self, read: Read) -> Read:
+        """A read that takes no companion probe: from the caller where that can be, else as it was."""
+        if read.how is not How.ENTRY_CAPTURE:
+            return read
+        called = self._called(read.site, replace(read, frame=None))
+        return called if called.readable else read
+
     def _called(self, site: Site, found: Read) -> Read:
         """A read of what the caller passed: debug info must say that of a call, the frame which call it was."""
         if site.kind is SiteKind.RETURN:
