@@ -3,19 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
 from localvar.arch import Architecture
 from localvar.code.flow import Flow
+from localvar.code.tails import Tails
 from localvar.diagnostics import source_failure
+from localvar.dwarf.callsites import CallSites
 from localvar.dwarf.elf import STT_FUNC, STT_OBJECT, Elf
+from localvar.dwarf.errors import DwarfError, Unreadable
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.locate import Locator
 from localvar.dwarf.ranges import die_ranges
-from localvar.model.expr import Expr
+from localvar.dwarf.unit import Die
+from localvar.dwarf.unwind import activation
+from localvar.model.calls import Activation, Call
+from localvar.model.expr import Address, Expr, PerCpu
 from localvar.model.linked import sections_in
 from localvar.model.location import Absent, Reason
 from localvar.model.plan import Variable
@@ -44,7 +50,43 @@ class Image:
         self.info = DebugInfo(elf, module, base)
         self.locator = Locator(self.info, arch)
         self.flow = Flow(elf)
+        self.tails = Tails(self.info, self.flow)
         self.resolver = Resolver(self.info)
+        self.arch = arch
+        self._calls: dict[int, tuple[Call, ...] | Reason] = {}
+
+    def calls(self, site: Site) -> tuple[Call, ...] | Reason:
+        """The calls of a site's concrete function that its frame tells apart, or why it cannot."""
+        function = self.info.die(site.scope.dies[-1])
+        if function.key not in self._calls:
+            self._calls[function.key] = self._calls_of(function, site)
+        return self._calls[function.key]
+
+    def _calls_of(self, function: Die, site: Site) -> tuple[Call, ...] | Reason:
+        again = self.tails.beginning_again(function)
+        if again is not None:
+            return Reason("caller-unknown", f"the frame does not tell which: {again}")
+        declared = any(symbol.bind for symbol in self.elf.symbols_at(site.entry))
+        try:
+            found = [call for call in CallSites(self.locator, self.arch).calls(function, declared)
+                     if self.tails.is_call(call.returns_to, site.entry)]
+        except Unreadable as problem:
+            return problem.reason
+        if site.module is None:
+            return tuple(found)
+        # the run time knows one section of the module for a site
+        placed = [(self.elf.split(call.returns_to), call) for call in found]
+        return tuple(replace(_without_addresses(call), returns_to=offset) for (section, offset), call in placed
+                     if section == site.section)
+
+    def activation(self, site: Site) -> Activation | Reason:
+        """The activation of a site's concrete function, or why it is not known."""
+        try:
+            return activation(self.locator, self.info.die(site.scope.dies[-1]), site.pc)
+        except Unreadable as problem:
+            return problem.reason
+        except DwarfError as problem:
+            return Reason("damaged", f"debug info is damaged: {problem}")
 
     def intact(self, site: Site) -> frozenset[int]:
         """The registers that hold at a site what they held on entry to its function."""
@@ -159,6 +201,14 @@ class Images:
         """The canonical frame address at a site, or why it is not known."""
         return self.of(site).locator.frame(site)
 
+    def calls(self, site: Site) -> tuple[Call, ...] | Reason:
+        """The calls of a site's concrete function that its frame tells apart, or why it cannot."""
+        return self.of(site).calls(site)
+
+    def activation(self, site: Site) -> Activation | Reason:
+        """The activation of a site's concrete function, or why it is not known."""
+        return self.of(site).activation(site)
+
     def intact(self, site: Site) -> frozenset[int]:
         """The registers that hold at a site what they held on entry to its function."""
         return self.of(site).intact(site)
@@ -177,3 +227,19 @@ def _anchor(elf: Elf, section: str) -> tuple[str, int] | None:
            and symbol.type in (STT_FUNC, STT_OBJECT) and names[symbol.name] == 1]
     own.sort(key=lambda symbol: (symbol.type != STT_FUNC, symbol.bind == 0, symbol.value))
     return (own[0].name, own[0].value - header.address) if own and header is not None else None
+
+
+def _without_addresses(call: Call) -> Call:
+    """A call in a module, without what it passes that is an address there."""
+    def kept(passed: Mapping[int, Expr]) -> dict[int, Expr]:
+        return {key: value for key, value in passed.items() if not _names_address(value)}
+
+    return replace(call, registers=kept(call.registers), parameters=kept(call.parameters))
+
+
+def _names_address(value: object) -> bool:
+    if isinstance(value, (Address, PerCpu)):
+        return True
+    if isinstance(value, tuple):
+        return any(_names_address(item) for item in value)
+    return is_dataclass(value) and any(_names_address(getattr(value, field.name)) for field in fields(value))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from localvar.codegen.accessors import make_accessors
+from localvar.codegen.callers import make_called
 from localvar.codegen.entries import make_entries
 from localvar.codegen.render import Output, render
 from localvar.codegen.tables import KernelIdentity, ModuleIdentity
@@ -63,7 +64,8 @@ def expand(job: Job, kernel: Kernel, log: Log) -> Expansion:
         log.check()
         output = Output(job.output_name, job.line_name, job.own, job.units, supplies.includes, supplies.definitions)
         entries = make_entries(plan, kernel.arch)
-        text = render(source, plan, accessors, entries, _identity(kernel, plan), output)  # render
+        called = make_called(plan, kernel.arch)
+        text = render(source, plan, accessors, entries, called, _identity(kernel, plan), output)  # render
         return Expansion(text, plan, (*source.dependencies, kernel.path))
 
 

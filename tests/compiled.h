@@ -3,6 +3,8 @@
 #include <string.h>
 
 typedef _Bool bool;
+#define true 1
+#define false 0
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
@@ -54,6 +56,19 @@ static inline void localvar_test_read(void *to, unsigned long from, unsigned lon
 	}
 	localvar_test_faults++;
 	memset(to, 0, size);
+}
+
+struct localvar_section;
+
+/* What stands in the frame, as the run time has it. */
+static inline unsigned long localvar_caller(const struct localvar_kernel *kernel,
+					    const struct localvar_section *section,
+					    unsigned long cfa)
+{
+	unsigned long address;
+
+	localvar_test_read(&address, cfa - sizeof(address), sizeof(address));
+	return address - (section ? (unsigned long)section : localvar_slide(kernel));
 }
 
 #define localvar_load(type, address)						\

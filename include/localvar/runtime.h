@@ -351,6 +351,21 @@ bool localvar_read(void *to, const void *from, size_t size);
 
 #ifdef CONFIG_X86_64
 unsigned long localvar_return_address(unsigned long cfa);
+
+/**
+ * localvar_caller() - where the function with this frame returns to, as debug info counts
+ * @kernel: the kernel that the file was expanded for
+ * @section: the section of a module that the function is in; NULL: it is in the kernel
+ * @cfa: the frame's canonical frame address
+ *
+ * Return: the link-time address, or the offset in the section.
+ */
+static inline unsigned long localvar_caller(const struct localvar_kernel *kernel,
+					    const struct localvar_section *section,
+					    unsigned long cfa)
+{
+	return localvar_return_address(cfa) - localvar_address(kernel, section, 0);
+}
 #endif
 
 int localvar_check_kernel(const struct localvar_kernel *kernel);

@@ -23,7 +23,8 @@ class Flow:
         self._found: dict[int, dict[int, frozenset[int]]] = {}
 
     @cached_property
-    def _patches(self) -> Patches | None:
+    def patches(self) -> Patches | None:
+        """What the kernel changes in the code; None where that is not known."""
         return read_patches(self._elf)
 
     @cached_property
@@ -44,7 +45,7 @@ class Flow:
         return self._found[entry].get(pc, frozenset())
 
     def _analyse(self, entry: int, ranges: Ranges) -> dict[int, frozenset[int]]:
-        patches = self._patches
+        patches = self.patches
         code = self._instructions(ranges)
         if patches is None or code is None or entry not in code or not all(i.known for i in code.values()):
             return {}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from localvar.arch import Architecture
+from localvar.codegen.callers import called_name
 from localvar.codegen.printing import print_function
 from localvar.codegen.text import c_comment, switch
 from localvar.codegen.values import attempt_statements, return_statement, value_type, write_statement
@@ -134,6 +135,8 @@ class _Writer:
 
     def _available(self, name: str, ctype: CType) -> tuple[str, Callable[[Read], str]]:
         def statement(read: Read) -> str:
+            if read.callers is not None:
+                return f"return {called_name(read.callers, self.arch)}(regs);"
             return "return localvar_entry_regs() != NULL;" if read.how is How.ENTRY_CAPTURE else f"return {int(read.readable)};"
 
         return f"int {name}(const struct pt_regs *regs)", statement
@@ -178,4 +181,8 @@ def _at_site(read: Read) -> str:
         return read.variable.dwarf if read.variable else "nowhere"
     where = read.site.name + (f" ({read.site.file}:{read.site.line})" if read.site.file else "")
     what = read.variable.dwarf if read.variable and read.readable else f"absent: {read.reason.text if read.reason else ''}"
-    return f"{where}: {what}" + ("" if read.how is None or read.how is How.DIRECT else f" [{read.how.value}]")
+    how = "" if read.how is None or read.how is How.DIRECT else f" [{read.how.value}]"
+    if read.callers is not None:
+        names = [name for _, name in read.callers.calls]
+        how = f" [{read.how.value if read.how else ''}: {', '.join(names[:2])}{f' and {len(names) - 2} more' * (len(names) > 2)}]"
+    return f"{where}: {what}{how}"

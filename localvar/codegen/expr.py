@@ -20,6 +20,7 @@ from localvar.model.expr import (
     Parameter,
     PerCpu,
     Reg,
+    ReturnsTo,
     Select,
     Unary,
 )
@@ -69,6 +70,8 @@ class _Writer:
             return f"((unsigned long)this_cpu_ptr(localvar_percpu(&localvar_kernel, {expr.value:#x}ul)))"
         if isinstance(expr, Named):
             return expr.name
+        if isinstance(expr, ReturnsTo):
+            return self._returns_to(expr)
         if isinstance(expr, Address):
             return f"(localvar_slide(&localvar_kernel) + {expr.value:#x}ul)"
         if isinstance(expr, Load):
@@ -92,6 +95,11 @@ class _Writer:
             return self._compare(expr)
         text = self.operand(expr)
         return text if isinstance(expr, (Reg, Load)) else f"{text} != 0"  # gcc warns of products and shifts as truth values
+
+    def _returns_to(self, expr: ReturnsTo) -> str:
+        known = expr.module is not None and expr.section is not None
+        section = f"&{section_name(expr.module or '', expr.section or '')}" if known else "NULL"
+        return f"localvar_caller(&localvar_kernel, {section}, {self.outer(expr.frame)})"
 
     def _load(self, expr: Load) -> str:
         ctype = UNSIGNED[expr.bits]

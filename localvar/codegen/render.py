@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from localvar import __version__
 from localvar.codegen.accessors import Accessor, Accessors
+from localvar.codegen.callers import Called
 from localvar.codegen.entries import Entries
 from localvar.codegen.needs import Needs, make_needs
 from localvar.codegen.splice import Replacement, padded, splice
@@ -53,10 +54,10 @@ class Output:
     definitions: str = ""
 
 
-def render(source: ProbeSource, plan: ReadPlan, accessors: Accessors, entries: Entries, kernel: KernelIdentity,
-           output: Output) -> bytes:
+def render(source: ProbeSource, plan: ReadPlan, accessors: Accessors, entries: Entries, called: Called,
+           kernel: KernelIdentity, output: Output) -> bytes:
     """The expanded file.  The same arguments give the same bytes."""
-    return _Renderer(source, plan, accessors, entries, make_needs(plan), kernel, output).text()
+    return _Renderer(source, plan, accessors, entries, called, make_needs(plan), kernel, output).text()
 
 
 @dataclass
@@ -65,6 +66,7 @@ class _Renderer:
     plan: ReadPlan
     accessors: Accessors
     entries: Entries
+    called: Called
     needs: Needs
     kernel: KernelIdentity
     output: Output
@@ -114,6 +116,7 @@ class _Renderer:
     def _accessors(self) -> str:
         parts = [kernel_table(self.kernel)]
         parts += [module_tables(self.kernel.modules)] if self.kernel.modules else []
+        parts += [self.called.text] if self.called.text else []
         parts += [accessor.text for accessor in self.accessors.definitions]
         parts += [self.entries.text] if self.entries.text else []
         parts += [self.needs.text] if self.needs.text else []
@@ -173,13 +176,13 @@ class _Renderer:
             declaration = probe.declaration
             if declaration.kind is ProbeKind.PROBE:
                 text = probe_definition(probe, self.plan, self.accessors.variants, self.entries.by_site,
-                                        self.needs.by_site)
+                                        self.called.by_site, self.needs.by_site)
                 self._multiline(declaration.span, declaration.copy, text)
             else:
                 name = f"localvar_place_{number}"
                 site = probe.sites[0]
                 self._places.append(place_definition(name, self.plan.sites[site], self.accessors.variants.get(site, 0),
-                                                     self.needs.by_site.get(site)))
+                                                     self.called.by_site.get(site), self.needs.by_site.get(site)))
                 self._replace(declaration.span, declaration.copy, f".addr = LOCALVAR_PLACE(&{name})")
 
     def _replace_hooks(self) -> None:

@@ -88,24 +88,27 @@ def place_fields(module: str | None, section: str | None, offset: int, address: 
     return f".section = &{section_name(module, section)}, .address = {offset:#x}"
 
 
-def site_initialiser(site: Site, variant: int, entry: EntryUse | None = None, needs: str | None = None) -> str:
-    """One element of a site table; needs: the list of sections that have to be there."""
+def site_initialiser(site: Site, variant: int, entry: EntryUse | None = None, proven: str | None = None,
+                     needs: str | None = None) -> str:
+    """One element of a site table.  proven: the function that tells of a hit whether it has what its handler reads;
+    needs: the list of sections that have to be there."""
     fields = [place_fields(site.module, site.section, site.section_offset, site.pc), f".name = {c_string(site.name)}"]
     if site.kind is SiteKind.RETURN:
         fields.append(".kind = LOCALVAR_RETURN")
     fields.append(f".variant = {variant}")
     if entry is not None:
         fields += [f".entry = &{entry.entry}", f".cfa = {entry.cfa}"] + [".entry_optional = true"] * entry.optional
+    fields += [f".proven = {proven}"] if proven is not None else []
     fields += [f".needs = {needs}"] if needs is not None else []
     return "{ " + ", ".join(fields) + " }"
 
 
 def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, int], entries: dict[int, EntryUse],
-                     needs: dict[int, str]) -> str:
+                     proven: dict[int, str], needs: dict[int, str]) -> str:
     """What LOCALVAR_PROBE becomes: the definition of HANDLER_probe, without the semicolon that the user wrote."""
     handler = probe.declaration.handlers[0].function
     maxactive = f" .maxactive = {probe.maxactive}," if probe.maxactive else ""
-    sites = "".join(f"\t\t{site_initialiser(plan.sites[i], variants.get(i, 0), entries.get(i), needs.get(i))},\n"
+    sites = "".join(f"\t\t{site_initialiser(plan.sites[i], variants.get(i, 0), entries.get(i), proven.get(i), needs.get(i))},\n"
                     for i in probe.sites)
     return (
         f"static struct localvar_probe {handler}_probe = {{\n"
@@ -116,12 +119,12 @@ def probe_definition(probe: PlannedProbe, plan: ReadPlan, variants: dict[int, in
     )
 
 
-def place_definition(name: str, site: Site, variant: int, needs: str | None = None) -> str:
+def place_definition(name: str, site: Site, variant: int, proven: str | None = None, needs: str | None = None) -> str:
     """The place that a PROBE_LOCATION refers to."""
     return (
         f"static struct localvar_place {name} = {{\n"
         f"\t.self = &{name},\n"
-        f"\t.site = {site_initialiser(site, variant, needs=needs)},\n"
+        f"\t.site = {site_initialiser(site, variant, proven=proven, needs=needs)},\n"
         "};\n"
     )
 

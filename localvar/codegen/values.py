@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from localvar.arch import Architecture
+from localvar.codegen.callers import called_name
 from localvar.codegen.expr import UNSIGNED, c_expression
 from localvar.ctext.declare import declaration, display, type_name
 from localvar.model.ctype import Array, BaseType, CType, Encoding, Enumeration, Pointer, Qualified, is_signed, size_of, strip
-from localvar.model.expr import Expr, Extend, Load, Named
+from localvar.model.expr import Expr, Extend, Load, Named, Select, children
 from localvar.model.plan import Assembly, Chunk, How, Object, Read, Scalar
-from localvar.model.rewrite import rewrite
+from localvar.model.rewrite import with_children
 
 SIGNED_WORDS = {8: "s8", 16: "s16", 32: "s32", 64: "s64"}
 
@@ -96,28 +97,48 @@ def _without_narrowing(expr: Expr, ctype: CType) -> Expr:
 
 @dataclass
 class _Attempt:
-    """Loads that may fault, taken out of expressions: each becomes a variable that is read first."""
+    """Loads that may fault, taken out of expressions: each becomes a variable that is read first, where the expression
+    comes to it."""
 
     arch: Architecture
+    declared: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    count: int = 0
 
     def guard(self, expr: Expr) -> Expr:
         """expr with its unsafe loads done before, innermost first; lines has the statements."""
-        return rewrite(expr, self._load)
+        if isinstance(expr, Select) and any(_may_fault(side) for side in (expr.yes, expr.no)):
+            return self._choice(expr)
+        expr = with_children(expr, self.guard)
+        if not isinstance(expr, Load) or expr.safe:
+            return expr
+        name = self._variable(expr.bits)
+        self.lines += _try_read(f"&{name}", c_expression(expr.address, self.arch), f"sizeof({name})")
+        return Named(name, expr.bits)
 
     def guarded(self, source: Assembly) -> Assembly:
         """An assembly of guarded parts."""
         return Assembly(tuple(Chunk(chunk.offset, self.guard(chunk.expr)) for chunk in source.chunks))
 
-    def _load(self, node: Expr) -> Expr:
-        if not isinstance(node, Load) or node.safe:
-            return node
-        name = f"step{self.count}"
-        self.count += 1
-        self.lines += [f"{UNSIGNED[node.bits]} {name};",
-                       *_try_read(f"&{name}", c_expression(node.address, self.arch), f"sizeof({name})")]
-        return Named(name, node.bits)
+    def _choice(self, expr: Select) -> Expr:
+        """Only the side that is chosen is read."""
+        condition = c_expression(self.guard(expr.condition), self.arch)
+        name = self._variable(expr.bits)
+        sides = []
+        for side in (expr.yes, expr.no):
+            inner = _Attempt(self.arch, self.declared)
+            value = c_expression(inner.guard(side), self.arch)
+            sides.append([f"\t{line}" for line in (*inner.lines, f"{name} = {value};")])
+        self.lines += [f"if ({condition}) {{", *sides[0], "} else {", *sides[1], "}"]
+        return Named(name, expr.bits)
+
+    def _variable(self, bits: int) -> str:
+        name = f"step{len(self.declared)}"
+        self.declared.append(f"{UNSIGNED[bits]} {name};")
+        return name
+
+
+def _may_fault(expr: Expr) -> bool:
+    return (isinstance(expr, Load) and not expr.safe) or any(map(_may_fault, children(expr)))
 
 
 def _try_read(to: str, address: str, size: str) -> list[str]:
@@ -167,9 +188,10 @@ def attempt_bytes(read: Read, size: int, arch: Architecture) -> str:
 
 def _tried(read: Read, attempt: _Attempt, body: list[str]) -> str:
     head = ["if (!localvar_entry_regs())", "\treturn false;"] if read.how is How.ENTRY_CAPTURE else []
-    declared = [line for line in attempt.lines if line.endswith(";") and line.split()[-1].startswith("step") and "=" not in line]
-    rest = [line for line in attempt.lines if line not in declared]
-    return "\n".join([*declared, *([""] if declared else []), *head, *rest, *body, "return true;"])
+    if read.callers is not None:
+        head = [f"if (!{called_name(read.callers, attempt.arch)}(regs))", "\treturn false;"]
+    declared = [*attempt.declared, *([""] if attempt.declared else [])]
+    return "\n".join([*declared, *head, *attempt.lines, *body, "return true;"])
 
 
 def write_statement(read: Read, ctype: CType, arch: Architecture, register: Callable[[], str]) -> str:

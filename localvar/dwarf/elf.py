@@ -243,6 +243,15 @@ class Elf:
             relocate(self, data, self._data[table.offset : table.offset + table.size], self.sections[table.link])
         return Contents(bytes(data), 0, len(data))
 
+    def code_relocations(self) -> Iterator[tuple[int, int, Symbol, int]]:
+        """(place, type, symbol, addend) of each relocation of code in an ET_REL file."""
+        for table in self.sections:
+            patched = self.sections[table.info] if table.type == SHT_RELA and table.info < len(self.sections) else None
+            if self.type == ET_REL and patched is not None and patched.flags & SHF_EXECINSTR:
+                raw = self._data[table.offset : table.offset + table.size - table.size % _RELA.size]
+                for offset, info, addend in _RELA.iter_unpack(raw):
+                    yield patched.address + offset, info & 0xFFFFFFFF, self.symbol_by_index(info >> 32), addend
+
     def memory(self, address: int, size: int) -> bytes | None:
         """size bytes of the linked image at address; None where the file does not hold them."""
         section = self.section_at(address)

@@ -15,7 +15,7 @@ from localvar.dwarf import constants as c
 from localvar.dwarf.addresses import check_address, link_address, pointer_value
 from localvar.dwarf.errors import DwarfError, Unreadable
 from localvar.dwarf.op import Operation, decode
-from localvar.dwarf.scope import attribute_of
+from localvar.dwarf.scope import attribute_of, origin
 from localvar.dwarf.types import type_of
 from localvar.dwarf.unit import Unit
 from localvar.model import fold
@@ -449,7 +449,7 @@ class _Machine:
 
     def _parameter_ref(self, operation: Operation, state: State) -> State:
         die = self.context.unit.die(operation.number())
-        return _push(state, Parameter(die.key, self.bits))
+        return _push(state, Parameter(origin(die).key, self.bits))
 
     def _variable_value(self, operation: Operation, state: State) -> State:
         """The value of a whole variable, of integer or pointer type and no wider than the generic type."""

@@ -135,9 +135,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Parameter:
-    """The value on entry of a parameter of the containing function, by its DIE (DW_OP_GNU_parameter_ref)."""
+    """The value on entry of a parameter of the containing function (DW_OP_GNU_parameter_ref), by the DIE that all of its
+    instances have in common."""
 
     die: int
+    bits: int = 64
+
+
+@dataclass(frozen=True)
+class ReturnsTo:
+    """The address, at link time, that the activation with this canonical frame address returns to; in a module the offset
+    in the section; any other number where it returns to code that is not of the file."""
+
+    frame: Expr
+    module: str | None = None
+    section: str | None = None
     bits: int = 64
 
 
@@ -160,13 +172,15 @@ class Named:
     bits: int = 64
 
 
-Expr = Const | Reg | Address | Load | Unary | Binary | Select | Extend | Entry | Parameter | PerCpu | Named
+Expr = Const | Reg | Address | Load | Unary | Binary | Select | Extend | Entry | Parameter | ReturnsTo | PerCpu | Named
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct subexpressions of expr."""
     if isinstance(expr, Load):
         return (expr.address,)
+    if isinstance(expr, ReturnsTo):
+        return (expr.frame,)
     if isinstance(expr, (Unary, Extend, Entry)):
         return (expr.operand,)
     if isinstance(expr, Binary):

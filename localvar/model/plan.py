@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass
 
 from localvar.model.ctype import CType, Declared
-from localvar.model.expr import Expr
+from localvar.model.expr import Expr, ReturnsTo
 from localvar.model.location import Location, Reason
 from localvar.model.path import Path
 from localvar.model.site import Site
@@ -96,12 +96,22 @@ Source = Scalar | Object | Assembly
 
 
 @dataclass(frozen=True)
+class Callers:
+    """The calls that say what is read: (link-time address that they return to, its name), and how an activation tells
+    which of them it was called by.  At any other hit the value is not proven."""
+
+    returns_to: ReturnsTo
+    calls: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
 class Read:
     """How one path is read at one site.
 
     source and how are None where it is absent, with the reason then; bits: width of the value where it is a bit-field.
     address: where it lives in memory, for LOCAL_VAR_ADDR and writes, else None.  frame: with How.ENTRY_CAPTURE at an
-    instruction, the canonical frame address there: the key under which the registers at entry were stored.
+    instruction, the canonical frame address there: the key under which the registers at entry were stored.  callers: with
+    How.CALLER.
     """
 
     site: Site
@@ -115,6 +125,7 @@ class Read:
     address: Expr | None = None
     frame: Expr | None = None
     bit_field: tuple[int, int] | None = None
+    callers: Callers | None = None
 
     @property
     def readable(self) -> bool:

@@ -40,6 +40,10 @@ class Binder:
     _numbers: dict[Site, int] = field(default_factory=dict)
     _reads: dict[tuple[int, Macro, str], Read] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._of_plain = {site for declaration, places in self.probes if declaration.kind is not ProbeKind.PROBE
+                          for site in places.sites}
+
     def plan(self) -> ReadPlan:
         """The plan of everything that the source reads."""
         self.refusals = Refusals(self.judge, self.nearest, self.log, self.verbose)
@@ -147,7 +151,8 @@ class Binder:
         if use.macro is Macro.GET_RETURN_VALUE:
             return self.judge.returned(site)
         judged = self.judge.entry if use.macro is Macro.GET_ENTRY_VAR else self.judge.local
-        return _demanded(use, self._fitting(use, site, lambda path: judged(site, path)), self.judge.arch)
+        read = self._fitting(use, site, lambda path: judged(site, path))
+        return _demanded(use, self.judge.without_capture(read) if site in self._of_plain else read, self.judge.arch)
 
     def _fitting(self, use: MacroUse, site: Site, judged: Callable[[Path], Read]) -> Read:
         """The judgement of a use's path; a path that does not fit the type is an error and absent."""

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from localvar.arch import Architecture
+from localvar.model.calls import Activation, Call
 from localvar.model.expr import Entry, Expr, Reg
 from localvar.model.location import Reason
 from localvar.model.path import Path
-from localvar.model.plan import Assembly, Chunk, How, Object, Read, Scalar, Source, Variable
+from localvar.model.plan import How, Read, Source, Variable
 from localvar.model.rewrite import rewrite
 from localvar.model.site import NOWHERE, Site, SiteKind
-from localvar.plan.read import absent_read, expressions, plan_read, walk
+from localvar.plan.caller import by_callers
+from localvar.plan.read import absent_read, expressions, plan_read, walk, with_expressions
 
 
 class Locations(Protocol):
@@ -40,6 +42,12 @@ class Locations(Protocol):
 
     def frame(self, site: Site) -> Expr | Reason:
         """The canonical frame address at a site, or why it is not known."""
+
+    def calls(self, site: Site) -> tuple[Call, ...] | Reason:
+        """The calls of the containing concrete function that its frame tells apart, or why it cannot."""
+
+    def activation(self, site: Site) -> Activation | Reason:
+        """The containing concrete function's activation at a site, or why it is not known."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +101,18 @@ class Judge:
     def read(self, site: Site, variable: Variable, path: Path) -> Read:
         """The read of a path that begins at a variable."""
         found = plan_read(site, variable, path, self.arch)
+        if found.how is How.CALLER:
+            return self._called(site, found)
         if found.how is not How.ENTRY_CAPTURE:
             return found
         assert found.source is not None
         if site.pc == site.entry and site.kind is SiteKind.INSTRUCTION:
-            return replace(found, source=_at_entry(found.source), how=How.DIRECT)
+            return replace(_at_entry(found), how=How.DIRECT)
         if site.kind is SiteKind.INSTRUCTION and entry_registers(found.source) <= self.intact(site):
-            return replace(found, source=_at_entry(found.source), how=How.SAME_PLACE)
-        return self._captured(site, found)
+            return replace(_at_entry(found), how=How.SAME_PLACE)
+        captured = self._captured(site, found)
+        called = captured if captured.readable else self._called(site, found)
+        return called if called.readable else captured
 
     def _captured(self, site: Site, found: Read) -> Read:
         """A read of registers at the function's entry: a companion probe there must be possible, and the frame known."""
@@ -117,6 +129,26 @@ class Judge:
         return replace(found, frame=frame)
 
 
+    def without_capture(self, read: Read) -> Read:
+        """A read that takes no companion probe: from the caller where that can be, else as it was."""
+        if read.how is not How.ENTRY_CAPTURE:
+            return read
+        called = self._called(read.site, replace(read, frame=None))
+        return called if called.readable else read
+
+    def _called(self, site: Site, found: Read) -> Read:
+        """A read of what the caller passed: debug info must say that of a call, the frame which call it was."""
+        if site.kind is SiteKind.RETURN:
+            return _absent(found, Reason("caller-unknown", "it is what a caller passed, whose frame is not known at the return"))
+        calls, activation = self.locations.calls(site), self.locations.activation(site)
+        for part in (calls, activation):
+            if isinstance(part, Reason):
+                return _absent(found, Reason("caller-unknown", f"it is what a caller passed, and {part.text}"))
+        assert not isinstance(calls, Reason) and not isinstance(activation, Reason)
+        passed = by_callers(site, found, calls, activation)
+        return _absent(found, passed) if isinstance(passed, Reason) else passed
+
+
 def entry_registers(source: Source) -> frozenset[int]:
     """The registers whose values on entry a source depends on."""
     return frozenset(inner.number for expr in expressions(source) for node in walk(expr) if isinstance(node, Entry)
@@ -127,16 +159,9 @@ def _absent(read: Read, reason: Reason) -> Read:
     return replace(read, how=None, source=None, reason=reason, address=None, bit_field=None)
 
 
-def _at_entry(source: Source) -> Source:
-    """source at the function's entry itself: registers there are registers on entry."""
-    def change(expr: Expr) -> Expr:
-        return rewrite(expr, lambda node: node.operand if isinstance(node, Entry) else node)
-
-    if isinstance(source, Scalar):
-        return Scalar(change(source.expr))
-    if isinstance(source, Object):
-        return Object(change(source.address), source.safe)
-    return Assembly(tuple(Chunk(chunk.offset, change(chunk.expr)) for chunk in source.chunks))
+def _at_entry(read: Read) -> Read:
+    """read where registers hold what they held on entry."""
+    return with_expressions(read, lambda expr: rewrite(expr, lambda node: node.operand if isinstance(node, Entry) else node))
 
 
 def needs_entry(reads: Sequence[Read]) -> bool:

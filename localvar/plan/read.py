@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from localvar.arch import Architecture
@@ -271,20 +272,32 @@ def expressions(source: Source) -> tuple[Expr, ...]:
     return tuple(chunk.expr for chunk in source.chunks)
 
 
+def with_expressions(read: Read, change: Callable[[Expr], Expr]) -> Read:
+    """read with each of its expressions changed."""
+    source = read.source
+    if isinstance(source, Scalar):
+        source = Scalar(change(source.expr))
+    elif isinstance(source, Object):
+        source = Object(change(source.address), source.safe)
+    elif source is not None:
+        source = Assembly(tuple(Chunk(chunk.offset, change(chunk.expr)) for chunk in source.chunks))
+    return replace(read, source=source, address=None if read.address is None else change(read.address))
+
+
 def _way(source: Source) -> How:
-    """How the source can be had at run time.  Raises Unproven where no way is known."""
-    needs_entry = False
+    """How the source can be had at run time, if it can: for the caller's and the entry's values the judge tells.  Raises
+    Unproven where no way is known."""
+    needs_entry = needs_caller = False
     for expr in expressions(source):
         for node in walk(expr):
             if isinstance(node, Binary) and _may_trap(node):
                 raise Unproven(Reason("division", "it takes a division that could trap"))
-            if isinstance(node, Parameter):
-                raise Unproven(Reason("caller-unknown", "it is what a caller passed for a parameter that was optimized out"))
+            needs_caller = needs_caller or isinstance(node, Parameter)
             if isinstance(node, Entry):
                 needs_entry = True
                 if not _register_only(node.operand):
                     raise Unproven(Reason("entry-memory", "it depends on what memory held on entry to the function"))
-    return How.ENTRY_CAPTURE if needs_entry else How.DIRECT
+    return How.CALLER if needs_caller else How.ENTRY_CAPTURE if needs_entry else How.DIRECT
 
 
 def _may_trap(node: Binary) -> bool:
