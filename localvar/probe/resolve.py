@@ -52,7 +52,7 @@ from localvar.probe.labels import labels_of, narrow
 from localvar.probe.lines import in_function, places_of_lines
 from localvar.probe.names import is_glob
 from localvar.probe.probeable import Probeable, instruction_starts
-from localvar.probe.sites import make_site
+from localvar.probe.sites import OVERRIDDEN, make_site
 from localvar.probe.statements import Wanted, line_starts
 
 FUNCTION_LIMIT = 1000
@@ -67,7 +67,8 @@ class Resolver:
         self.probeable = Probeable(info.elf)
 
     def resolve(self, coordinate: Coordinate, span: Span | None = None) -> list[Site]:
-        """The sites that a coordinate names, by address.  Raises Failure, at span, where there is none."""
+        """The sites that a coordinate names, by address: where that code runs, so not in weak functions that were replaced,
+        unless there is nothing else.  Raises Failure, at span, where there is none."""
         target = coordinate.target
         if isinstance(target, AbsoluteAddress):
             sites = [self._at_address(target.address, span)]
@@ -75,7 +76,8 @@ class Resolver:
             sites = list(self._function(target, span))
         else:
             sites = list(self._statement(target, span))
-        unique = {(site.pc, site.scope, site.kind): site for site in sites}
+        live = [site for site in sites if site.why_not is not OVERRIDDEN]
+        unique = {(site.pc, site.scope, site.kind): site for site in live or sites}
         return sorted(unique.values(), key=lambda site: (site.pc, site.scope.dies))
 
     # -- functions ------------------------------------------------------------------------------------------------

@@ -8,8 +8,14 @@ from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.scope import Chain, entry_of, inlined_names, name_of, own_function
 from localvar.dwarf.types import line_table
+from localvar.model.location import Reason
 from localvar.model.site import ScopeRef, Site, SiteKind
 from localvar.probe.probeable import Probeable
+
+OVERRIDDEN = Reason("overridden", "no symbol leads there: the linker took another definition of this weak function, and this "
+                    "code never runs")
+"""Why a function without a symbol is no place: __weak in the kernel is how an architecture replaces a function, and the
+weak definition's code and debug info stay in the linked file."""
 
 
 def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind: SiteKind = SiteKind.INSTRUCTION,
@@ -31,7 +37,7 @@ def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind
         inlined=inlined_names(chain), scope=ScopeRef(tuple(die.key for die in chain)), entry=entry,
         entry_section=entry_section, entry_offset=entry_offset,
         entry_why_not=probeable.why_not(entry, entry), outer=outer and bool(inlined_names(chain)),
-        why_not=probeable.why_not(pc, base),
+        why_not=probeable.why_not(pc, base) if symbol else OVERRIDDEN,
     )
 
 
