@@ -58,6 +58,14 @@ static inline void localvar_test_read(void *to, unsigned long from, unsigned lon
 	memset(to, 0, size);
 }
 
+static inline bool localvar_try_read(void *to, const void *from, unsigned long size)
+{
+	unsigned long before = localvar_test_faults;
+
+	localvar_test_read(to, (unsigned long)from, size);
+	return localvar_test_faults == before;
+}
+
 struct localvar_section;
 
 /* What stands in the frame, as the run time has it. */

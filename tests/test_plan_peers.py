@@ -195,3 +195,23 @@ def test_entry_values_of_random_units_are_of_argument_registers(units: list[Unit
         location, _ = locator.location(die, chain, pc)
         if isinstance(location, EntryValue):
             assert location.inner in {Reg(n) for n in kernel().arch.argument_registers}
+
+
+@pytest.mark.parametrize(("name", "variable"), [
+    ("__set_oom_adj", "file"), ("can_vma_merge_before", "anon_name"), ("__unix_find_socket_byname", "net"), ("sanity", "i")])
+def test_parameter_references_of_dwarf_5_are_read_from_the_callers(name: str, variable: str) -> None:
+    """Each of the return addresses stands behind a direct call of the very clone; the value is made of what calls preserve."""
+    elf, arch = kernel().elf, kernel().arch
+    found = [read for site in sites(name) if (read := kernel().judge.local(site, Path(variable))).how is How.CALLER]
+    assert found
+    for read in found:
+        assert read.callers is not None and read.callers.calls and isinstance(read.source, Scalar)
+        for address, caller in read.callers.calls:
+            raw = elf.memory(address - 5, 5)
+            assert raw is not None and raw[0] == 0xE8
+            assert address + int.from_bytes(raw[1:], "little", signed=True) == read.site.entry, caller
+        assert {node.number for node in walk(read.source.expr) if isinstance(node, Reg)} <= arch.preserved
+        stack = Reg(arch.stack_pointer)
+        for node in walk(read.source.expr):
+            if isinstance(node, Load):
+                assert node.safe and fold.add(node.address, 0) in {fold.add(stack, n) for n in range(0, 1 << 12, 8)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from localvar.arch import Architecture
 from localvar.codegen.expr import c_expression
 from localvar.codegen.text import c_comment
-from localvar.model.plan import Callers, PlannedUse, Read, ReadPlan
+from localvar.model.plan import Callers, ReadPlan
 from localvar.model.source import is_optional
 
 _SHOWN = 8
@@ -17,10 +17,11 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class Called:
-    """Definitions of the functions, and the one that proves a hit of each site whose handlers cannot do without."""
+    """Definitions of the functions, and the one that proves a hit of each (probe, site) whose handler cannot do without, by
+    their indices in the plan."""
 
     text: str
-    by_site: dict[int, str]
+    proofs: dict[tuple[int, int], str]
 
 
 def called_name(callers: Callers, arch: Architecture) -> str:
@@ -31,19 +32,18 @@ def called_name(callers: Callers, arch: Architecture) -> str:
 def make_called(plan: ReadPlan, arch: Architecture) -> Called:
     """The functions of a plan."""
     definitions: dict[str, str] = {}
-    needed: dict[int, Callers] = {}
-    for use in plan.uses:
-        for index, read in _reads(use):
-            if read.callers is None:
-                continue
-            _define(read.callers, arch, definitions)
-            if not is_optional(use.use):
-                known = needed.get(index, read.callers)
-                calls = tuple(call for call in read.callers.calls if call in known.calls)
-                needed[index] = Callers(read.callers.returns_to, calls)
+    needed: dict[tuple[int, int], Callers] = {}
+    for use, index, read, probes in plan.reads():
+        if read.callers is None:
+            continue
+        _define(read.callers, arch, definitions)
+        for probe in probes if not is_optional(use.use) else ():
+            known = needed.get((probe, index), read.callers)
+            calls = tuple(call for call in read.callers.calls if call in known.calls)
+            needed[probe, index] = Callers(read.callers.returns_to, calls)
     for callers in needed.values():
         _define(callers, arch, definitions)
-    return Called("\n".join(definitions.values()), {index: called_name(callers, arch) for index, callers in needed.items()})
+    return Called("\n".join(definitions.values()), {place: called_name(callers, arch) for place, callers in needed.items()})
 
 
 def _define(callers: Callers, arch: Architecture, definitions: dict[str, str]) -> None:
@@ -59,7 +59,3 @@ def _body(callers: Callers, arch: Architecture) -> str:
     if not cases:
         return "\treturn false;\n"
     return f"\tswitch ({c_expression(callers.returns_to, arch)}) {{\n{cases}\t\treturn true;\n\t}}\n\treturn false;\n"
-
-
-def _reads(use: PlannedUse) -> list[tuple[int, Read]]:
-    return [*use.reads, *((index, read) for index, reads in use.lists for read in reads)]

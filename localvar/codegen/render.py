@@ -175,14 +175,15 @@ class _Renderer:
         for number, probe in enumerate(self.plan.probes):
             declaration = probe.declaration
             if declaration.kind is ProbeKind.PROBE:
-                text = probe_definition(probe, self.plan, self.accessors.variants, self.entries.by_site,
-                                        self.called.by_site, self.needs.by_site)
+                entries = {site: use for (p, site), use in self.entries.uses.items() if p == number}
+                proofs = {site: name for (p, site), name in self.called.proofs.items() if p == number}
+                text = probe_definition(probe, self.plan, self.accessors.variants, entries, proofs, self.needs.by_site)
                 self._multiline(declaration.span, declaration.copy, text)
             else:
                 name = f"localvar_place_{number}"
                 site = probe.sites[0]
                 self._places.append(place_definition(name, self.plan.sites[site], self.accessors.variants.get(site, 0),
-                                                     self.called.by_site.get(site), self.needs.by_site.get(site)))
+                                                     self.called.proofs.get((number, site)), self.needs.by_site.get(site)))
                 self._replace(declaration.span, declaration.copy, f".addr = LOCALVAR_PLACE(&{name})")
 
     def _replace_hooks(self) -> None:

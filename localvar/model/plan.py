@@ -7,6 +7,7 @@ Listings, diagnostics and generated code all come from these objects.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from localvar.model.ctype import CType, Declared
@@ -159,10 +160,12 @@ class PlannedUse:
 
 @dataclass(frozen=True)
 class PlannedProbe:
-    """A probe declaration with the sites that are left, as indices into ReadPlan.sites."""
+    """A probe declaration with the sites that are left, as indices into ReadPlan.sites, and the uses that its handlers
+    reach, as indices into ReadPlan.uses."""
 
     declaration: ProbeDeclaration
     sites: tuple[int, ...]
+    uses: tuple[int, ...]
     maxactive: int = 0
 
 
@@ -173,3 +176,10 @@ class ReadPlan:
     sites: tuple[Site, ...]
     probes: tuple[PlannedProbe, ...]
     uses: tuple[PlannedUse, ...]
+
+    def reads(self) -> Iterator[tuple[PlannedUse, int, Read, tuple[int, ...]]]:
+        """Every read with its use, its site and the probes whose handlers do it there, both as indices."""
+        for number, use in enumerate(self.uses):
+            probes = [i for i, probe in enumerate(self.probes) if number in probe.uses]
+            for index, read in (*use.reads, *((index, read) for index, reads in use.lists for read in reads)):
+                yield use, index, read, tuple(i for i in probes if index in self.probes[i].sites)

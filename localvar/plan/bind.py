@@ -93,7 +93,10 @@ class Binder:
         if declaration.kind is not ProbeKind.PROBE and len(left) > 1:
             self.log.error("several-sites", f"a {declaration.kind.value} has one address, the coordinate names {len(left)}",
                            declaration.span, fix="use LOCALVAR_PROBE, or a coordinate that names one place")
-        return PlannedProbe(declaration, left, places.maxactive)
+        return PlannedProbe(declaration, left, self._reached_by(roles, uses), places.maxactive)
+
+    def _reached_by(self, roles: list[tuple[Role, str, set[str]]], uses: list[MacroUse]) -> tuple[int, ...]:
+        return tuple(n for n, use in enumerate(uses) if any(use.function in functions for _, _, functions in roles))
 
     def _needed(self, roles: list[tuple[Role, str, set[str]]], uses: list[MacroUse], site: Site) -> list[tuple[MacroUse, Read]]:
         """The uses that a probe's handlers reach and cannot do without, with what they read at a site."""
