@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from localvar.arch import Architecture
 from localvar.codegen.callers import called_name
 from localvar.codegen.expr import UNSIGNED, c_expression
 from localvar.ctext.declare import declaration, display, type_name
+from localvar.model import fold
 from localvar.model.ctype import Array, BaseType, CType, Encoding, Enumeration, Pointer, Qualified, is_signed, size_of, strip
 from localvar.model.expr import Expr, Extend, Load, Named, Select, children
-from localvar.model.plan import Assembly, Chunk, How, Object, Read, Scalar
+from localvar.model.plan import Assembly, Chunk, How, Object, Read, RegisterBits, Scalar
 from localvar.model.rewrite import with_children
 
 SIGNED_WORDS = {8: "s8", 16: "s16", 32: "s32", 64: "s64"}
@@ -167,12 +167,11 @@ def attempt_statements(read: Read, ctype: CType, arch: Architecture) -> str:
     return "\n".join([*declared, *head, *attempt.lines, *body, "return true;"])
 
 
-def write_statement(read: Read, ctype: CType, arch: Architecture, register: Callable[[], str]) -> str:
-    """The statement that stores `value` where the variable lives.  register: the field of regs, where it is in one."""
-    size = size_of(read.type) or 8
+def write_statement(read: Read, ctype: CType, arch: Architecture) -> str:
+    """The statement that stores `value` where the variable lives."""
     if read.address is None:
-        cast = "(unsigned long)" if isinstance(strip(ctype), Pointer) else f"({UNSIGNED[8 * size]})"
-        return f"regs->{register()} = {cast}value;"
+        assert read.register is not None
+        return _into_register(read.register, f"regs->{arch.pt_regs[read.register.number]}", ctype)
     address = c_expression(read.address, arch)
     if read.bit_field is None:
         return f"*({type_name(ctype)} *)({address}) = value;"
@@ -181,3 +180,13 @@ def write_statement(read: Read, ctype: CType, arch: Architecture, register: Call
     mask = f"(({kind}){(1 << bits) - 1:#x} << {shift})"
     return (f"{kind} *storage = ({kind} *)({address});\n\n"
             f"*storage = (*storage & ({kind})~{mask}) | (({kind})value << {shift} & {mask});")
+
+
+def _into_register(bits: RegisterBits, field: str, ctype: CType) -> str:
+    """The bits that are not the variable's stay as they are, where any may be of use."""
+    if bits.whole:
+        cast = "(unsigned long)" if isinstance(strip(ctype), Pointer) else f"({UNSIGNED[bits.size]})"
+        return f"{field} = {cast}value;"
+    mask = fold.mask(bits.size) << bits.offset
+    shift = f" << {bits.offset}" if bits.offset else ""
+    return f"{field} = ({field} & {~mask & fold.mask(64):#x}ul) | ((unsigned long)value{shift} & {mask:#x}ul);"
