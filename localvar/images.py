@@ -171,6 +171,10 @@ class Images:
         """The variables of the site's function that are in scope."""
         return [self._anchored(variable) for variable in self.of(site).locator.variables(site)]
 
+    def held(self, site: Site) -> list[Variable]:
+        """Every variable of every scope that holds the site's pc, once for each of the locations that hold there."""
+        return self.of(site).locator.held(site)
+
     def entry_variable(self, site: Site, name: str) -> Variable | None:
         """A parameter of the containing concrete function, as it was on entry."""
         found = self.of(site).locator.entry_variable(site, name)

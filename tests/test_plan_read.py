@@ -44,7 +44,6 @@ from localvar.model.path import parse_path
 from localvar.model.plan import Assembly, How, LocationClass, Object, Read, Scalar, Variable, VariableKind
 from localvar.model.site import NOWHERE
 from localvar.plan.read import NoSuchMember, expressions, find_member, plan_read, walk
-from localvar.plan.write import unwritable
 
 SOMEWHERE = Declared("a.h", 1)
 INT = BaseType(1, "int", 4, Encoding.SIGNED)
@@ -343,21 +342,3 @@ def test_the_expressions_of_a_source_are_all_that_it_evaluates() -> None:
     pair = read(PAIR, Register(0)).source
     assert pair is not None and expressions(pair) == (Reg(0),)
     assert expressions(Object(FRAME, True)) == (FRAME,)
-
-
-# -- writing --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("ctype", "location", "path", "writable"), [
-    (INT, Register(3), "x", True), (INT, Memory(FRAME), "x", True), (NODE, Memory(FRAME), "x.pair.left", True),
-    (NODE, Memory(FRAME), "x.list[2]", True), (NODE, Memory(FRAME), "x.rest[2]", False),
-    (NODE, Memory(FRAME), "x.next->left", False),
-    (pointer(NODE), Register(3), "x->value", False), (NODE, Memory(FRAME), "x", False), (PAIR, Register(3), "x.left", False),
-    (INT, Value(Reg(3)), "x", False), (INT, Constant(b"\1\0\0\0"), "x", False), (INT, EntryValue(Reg(5)), "x", False),
-    (pointer(PAIR), ImplicitPointer(0, 0, Memory(FRAME)), "x->left", False),
-    (INT, Pieces((Piece(Register(3), 32),)), "x", False),
-])
-def test_a_variable_is_written_only_in_a_place_of_its_own_that_cannot_fault(
-    ctype: CType, location: Location, path: str, writable: bool,
-) -> None:
-    assert (unwritable(read(ctype, location, path), X86_64) is None) is writable

@@ -16,7 +16,6 @@ from localvar.ctext.declare import declaration, display, type_name
 from localvar.ctext.names import Unspeakable
 from localvar.diagnostics import Log
 from localvar.model.ctype import CType
-from localvar.model.location import Register
 from localvar.model.plan import How, PlannedUse, Read, ReadPlan
 from localvar.model.site import NOWHERE
 from localvar.model.source import Macro
@@ -153,14 +152,7 @@ class _Writer:
 
     def _set(self, name: str, ctype: CType) -> tuple[str, Callable[[Read], str]]:
         def statement(read: Read) -> str:
-            if not read.readable:
-                return ";"
-
-            def register() -> str:
-                assert read.variable is not None and isinstance(read.variable.location, Register)
-                return self.arch.pt_regs[read.variable.location.number]
-
-            return write_statement(read, ctype, self.arch, register)
+            return write_statement(read, ctype, self.arch) if read.readable else ";"
 
         return f"void {name}(struct pt_regs *regs, {declaration(ctype, 'value')})", statement
 

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from localvar.arch import Architecture
 from localvar.codegen.callers import called_name
 from localvar.codegen.expr import UNSIGNED, c_expression
 from localvar.ctext.declare import declaration, display, type_name
+from localvar.model import fold
 from localvar.model.ctype import Array, BaseType, CType, Encoding, Enumeration, Pointer, Qualified, is_signed, size_of, strip
 from localvar.model.expr import Expr, Extend, Load, Named, Select, children
-from localvar.model.plan import Assembly, Chunk, How, Object, Read, Scalar
+from localvar.model.plan import Assembly, Chunk, How, Object, Read, RegisterBits, Scalar
 from localvar.model.rewrite import with_children
 
 SIGNED_WORDS = {8: "s8", 16: "s16", 32: "s32", 64: "s64"}
@@ -194,11 +194,11 @@ def _tried(read: Read, attempt: _Attempt, body: list[str]) -> str:
     return "\n".join([*declared, *head, *attempt.lines, *body, "return true;"])
 
 
-def write_statement(read: Read, ctype: CType, arch: Architecture, register: Callable[[], str]) -> str:
-    """The statement that stores `value` where the variable lives.  register: the field of regs, where it is in one."""
+def write_statement(read: Read, ctype: CType, arch: Architecture) -> str:
+    """The statement that stores `value` where the variable lives."""
     if read.address is None:
-        # extended by its type, as code that goes on with the whole register has it
-        return f"regs->{register()} = (unsigned long)value;"
+        assert read.register is not None
+        return _into_register(read.register, f"regs->{arch.pt_regs[read.register.number]}")
     address = c_expression(read.address, arch)
     if read.bit_field is None:
         return f"*({type_name(ctype)} *)({address}) = value;"
@@ -207,3 +207,12 @@ def write_statement(read: Read, ctype: CType, arch: Architecture, register: Call
     mask = f"(({kind}){(1 << bits) - 1:#x} << {shift})"
     return (f"{kind} *storage = ({kind} *)({address});\n\n"
             f"*storage = (*storage & ({kind})~{mask}) | (({kind})value << {shift} & {mask});")
+
+
+def _into_register(bits: RegisterBits, field: str) -> str:
+    """The bits that are not the variable's stay as they are, where any may be of use."""
+    if bits.whole:  # extended by its type, as code that goes on with the whole register has it
+        return f"{field} = (unsigned long)value;"
+    mask = fold.mask(bits.size) << bits.offset
+    shift = f" << {bits.offset}" if bits.offset else ""
+    return f"{field} = ({field} & {~mask & fold.mask(64):#x}ul) | ((unsigned long)value{shift} & {mask:#x}ul);"

@@ -20,7 +20,7 @@ from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.loclists import expressions_at
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.op import decode
-from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, name_of, origin, own_function
+from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, chain_at, name_of, origin, own_function
 from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
 from localvar.model import fold
@@ -92,6 +92,20 @@ class Locator:
         # a definition behind a declaration refers to it (DW_AT_specification)
         die = next((die for die in at_file_scope if _holder(die) is not None), at_file_scope[0])
         return self._variable(die, name, line_table(unit).name, chain, site.pc)
+
+    def held(self, site: Site) -> list[Variable]:
+        """Every variable of every scope that holds the site's pc, those among them that C does not see there, once for each
+        of the locations that hold there."""
+        chain = chain_at(self.info.die(site.scope.dies[-1]), site.pc)
+        found = []
+        for index, scope in enumerate(chain):
+            function = name_of(own_function(chain[index:])) or "?"
+            for die in scope.children():
+                if die.tag in VARIABLE_TAGS:
+                    places = dict(self._guarded(die, chain, site.pc))
+                    found += [Variable(name_of(die) or "?", _kind(die, location), type_of(_typed(die)), function, location, words,
+                                       die.key, declared(origin(die))) for location, words in places.items()]
+        return found
 
     def _visible(self, chain: Chain, outer: bool) -> Iterator[tuple[Die, str]]:
         """Variable DIEs with the name of their function: those of the scopes up to and with the innermost function (C
@@ -195,31 +209,34 @@ class Locator:
 
     def location(self, die: Die, chain: Chain, pc: int) -> tuple[Location, str]:
         """Where a variable is at pc, and that in words.  Damage is Absent with the reason, never an exception."""
+        return min(self._guarded(die, chain, pc), key=lambda candidate: _rank(candidate[0]))
+
+    def _guarded(self, die: Die, chain: Chain, pc: int) -> list[tuple[Location, str]]:
         if die.key in self._pending or len(self._pending) > POINTER_LIMIT:
-            return absent("too-complex", "its location refers to itself"), "circular"
+            return [(absent("too-complex", "its location refers to itself"), "circular")]
         self._pending.add(die.key)
         try:
-            return self._location(die, chain, pc)
+            return self._candidates(die, chain, pc)
         except DwarfError as problem:
-            return absent("damaged", f"damaged debug info: {problem}"), "damaged"
+            return [(absent("damaged", f"damaged debug info: {problem}"), "damaged")]
         finally:
             self._pending.discard(die.key)
 
-    def _location(self, die: Die, chain: Chain, pc: int) -> tuple[Location, str]:
+    def _candidates(self, die: Die, chain: Chain, pc: int) -> list[tuple[Location, str]]:
+        """All locations that hold at pc, one at least."""
         holder = _holder(die)
         if holder is None:
-            return self._without_location(die)
+            return [self._without_location(die)]
         if c.DW_AT_location not in holder:
-            return self._constant(holder, type_of(_typed(die))), "DW_AT_const_value"
+            return [(self._constant(holder, type_of(_typed(die))), "DW_AT_const_value")]
         expressions = expressions_at(holder, c.DW_AT_location, pc)
         if not expressions:
-            return absent("no-range", "it has no value at this address (not yet assigned, or no longer needed)"), "no range"
+            return [(absent("no-range", "it has no value at this address (not yet assigned, or no longer needed)"), "no range")]
         if self._is_of_body(expressions[0], holder, chain) and not is_body(self.frames, pc, self.arch):
-            return absent("no-frame", "debug info gives its place relative to the stack pointer in the body of the function, "
-                          "and this address is not proven to be there"), self._words(expressions[0], holder)
+            return [(absent("no-frame", "debug info gives its place relative to the stack pointer in the body of the function, "
+                            "and this address is not proven to be there"), self._words(expressions[0], holder))]
         context = self._context(holder, chain, pc)
-        candidates = [(evaluate(data, context), self._words(data, holder)) for data in expressions]
-        return min(candidates, key=lambda candidate: _rank(candidate[0]))
+        return [(evaluate(data, context), self._words(data, holder)) for data in expressions]
 
     def _is_of_body(self, data: bytes, holder: Die, chain: Chain) -> bool:
         """Whether a location is the same in all of a function, but made from the stack pointer, which is not."""

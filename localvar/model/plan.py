@@ -97,6 +97,16 @@ Source = Scalar | Object | Assembly
 
 
 @dataclass(frozen=True)
+class RegisterBits:
+    """The bits [offset, offset + size) of a register, by DWARF number; whole: they are all that is of a variable there."""
+
+    number: int
+    offset: int
+    size: int
+    whole: bool
+
+
+@dataclass(frozen=True)
 class Callers:
     """The calls that say what is read: (link-time address that they return to, its name), and how an activation tells
     which of them it was called by.  At any other hit the value is not proven."""
@@ -110,7 +120,7 @@ class Read:
     """How one path is read at one site.
 
     source and how are None where it is absent, with the reason then; bits: width of the value where it is a bit-field.
-    address: where it lives in memory, for LOCAL_VAR_ADDR and writes, else None.  frame: with How.ENTRY_CAPTURE at an
+    address, register: where it lives, for LOCAL_VAR_ADDR and writes, else None.  frame: with How.ENTRY_CAPTURE at an
     instruction, the canonical frame address there: the key under which the registers at entry were stored.  callers: with
     How.CALLER.
     """
@@ -127,6 +137,7 @@ class Read:
     frame: Expr | None = None
     bit_field: tuple[int, int] | None = None
     callers: Callers | None = None
+    register: RegisterBits | None = None
 
     @property
     def readable(self) -> bool:

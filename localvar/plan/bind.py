@@ -15,7 +15,7 @@ from localvar.model.plan import How, PlannedProbe, PlannedUse, Read, ReadPlan
 from localvar.model.site import NOWHERE, Places, Site
 from localvar.model.source import Macro, MacroUse, ProbeDeclaration, ProbeKind, ProbeSource, Role, is_optional
 from localvar.plan.convert import TypeNames, check_conversion
-from localvar.plan.judge import Judge
+from localvar.plan.judge import Judge, Locations
 from localvar.plan.reach import handlers_of, reached, sites_for
 from localvar.plan.read import NoSuchMember, absent_read
 from localvar.plan.refuse import Nearest, Refusals
@@ -155,7 +155,8 @@ class Binder:
             return self.judge.returned(site)
         judged = self.judge.entry if use.macro is Macro.GET_ENTRY_VAR else self.judge.local
         read = self._fitting(use, site, lambda path: judged(site, path))
-        return _demanded(use, self.judge.without_capture(read) if site in self._of_plain else read, self.judge.arch)
+        return _demanded(use, self.judge.without_capture(read) if site in self._of_plain else read,
+                         self.judge.locations, self.judge.arch)
 
     def _fitting(self, use: MacroUse, site: Site, judged: Callable[[Path], Read]) -> Read:
         """The judgement of a use's path; a path that does not fit the type is an error and absent."""
@@ -212,7 +213,7 @@ def _in_plain(declaration: ProbeDeclaration, read: Read) -> Read:
         "it needs a second probe at the function's entry, which a plain kprobe does not have: use LOCALVAR_PROBE"))
 
 
-def _demanded(use: MacroUse, read: Read, arch: Architecture) -> Read:
+def _demanded(use: MacroUse, read: Read, locations: Locations, arch: Architecture) -> Read:
     """read, absent where its value is known but not what the macro wants of it."""
     if not read.readable:
         return read
@@ -221,5 +222,5 @@ def _demanded(use: MacroUse, read: Read, arch: Architecture) -> Read:
         words = read.variable.dwarf if read.variable else ""
         why = Reason("no-address", f"it does not live in memory: {words}")
     elif use.macro is Macro.SET_LOCAL_VAR:
-        why = unwritable(read, arch)
+        why = unwritable(read, locations, arch)
     return read if why is None else replace(read, source=None, how=None, reason=why)

@@ -28,6 +28,9 @@ class Locations(Protocol):
     def variables(self, site: Site) -> list[Variable]:
         """The variables of the site's function that are in scope."""
 
+    def held(self, site: Site) -> list[Variable]:
+        """Every variable of every scope that holds the site's pc, once for each of the locations that hold there."""
+
     def entry_variable(self, site: Site, name: str) -> Variable | None:
         """A parameter of the containing concrete function, as it was on entry."""
 
@@ -156,7 +159,7 @@ def entry_registers(source: Source) -> frozenset[int]:
 
 
 def _absent(read: Read, reason: Reason) -> Read:
-    return replace(read, how=None, source=None, reason=reason, address=None, bit_field=None)
+    return replace(read, how=None, source=None, reason=reason, address=None, bit_field=None, register=None)
 
 
 def _at_entry(read: Read) -> Read:

@@ -36,7 +36,7 @@ from localvar.model.location import (
 )
 from localvar.model.memory import is_safe
 from localvar.model.path import IndexStep, MemberStep, Path
-from localvar.model.plan import Assembly, Chunk, How, LocationClass, Object, Read, Scalar, Source, Variable
+from localvar.model.plan import Assembly, Chunk, How, LocationClass, Object, Read, RegisterBits, Scalar, Source, Variable
 from localvar.model.site import Site
 from localvar.plan.bits import Unproven, check_frame, extract, within
 from localvar.plan.width import with_clear_width
@@ -93,7 +93,17 @@ def plan_read(site: Site, variable: Variable, path: Path, arch: Architecture) ->
         return Read(site, path, variable, _type_along(variable, path), kind, None, None, problem.reason)
     address = fold.add(place.location.address, place.bit_offset // 8) if isinstance(place.location, Memory) else None
     field = None if place.bit_size is None else (place.bit_offset % 8, place.bit_size)
-    return Read(site, path, variable, place.type, kind, how, source, None, address=address, bit_field=field)
+    return Read(site, path, variable, place.type, kind, how, source, None, address=address, bit_field=field,
+                register=_register_bits(place, variable, arch))
+
+
+def _register_bits(place: Place, variable: Variable, arch: Architecture) -> RegisterBits | None:
+    """Where an object lies in the one register that holds it."""
+    size = place.bit_size if place.bit_size is not None else 8 * (size_of(place.type) or 0)
+    if not isinstance(place.location, Register) or not size or place.bit_offset + size > arch.address_bits:
+        return None
+    whole = place.location == variable.location and size == 8 * (size_of(variable.type) or 0)
+    return RegisterBits(place.location.number, place.bit_offset, size, whole)
 
 
 def absent_read(site: Site, path: Path, reason: Reason) -> Read:

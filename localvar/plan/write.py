@@ -1,15 +1,65 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SET_LOCAL_VAR: where writing one place changes the variable, and nothing else."""
+"""SET_LOCAL_VAR: where writing one place changes the variable, and nothing else that debug info knows of.
+
+What must hold: the variable has one location at this address; no other variable that is alive there lies in the same place,
+or is computed from it; the frame is not found through it.  Compilers give one register to variables that are equal (a
+parameter of an inlined function and what was passed for it), and describe one that they took away by another's register.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Protocol
+
 from localvar.arch import Architecture
-from localvar.model.ctype import is_scalar
-from localvar.model.expr import Load
-from localvar.model.location import Reason, Register
+from localvar.model.ctype import is_scalar, size_of
+from localvar.model.expr import Binary, Const, Entry, Expr, Load, Op, Reg, children
+from localvar.model.fold import signed
+from localvar.model.location import Absent, EntryValue, Location, Memory, Pieces, Reason, Register, Value
 from localvar.model.memory import is_safe
-from localvar.model.plan import How, Read, Scalar
+from localvar.model.plan import How, Read, Scalar, Variable, VariableKind
+from localvar.model.site import Site
 from localvar.plan.read import walk
+
+
+class Scopes(Protocol):
+    """What is asked of the locate stage (see judge.Locations)."""
+
+    def held(self, site: Site) -> list[Variable]:
+        """Every variable of every scope that holds the site's pc, once for each of the locations that hold there."""
+
+    def entry_variables(self, site: Site) -> list[Variable]:
+        """All parameters of the containing concrete function, as they were on entry."""
+
+    def frame(self, site: Site) -> Expr | Reason:
+        """The canonical frame address at a site, or why it is not known."""
+
+
+_NOWHERE = frozenset({"optimized-out", "no-range", "declaration", "no-frame", "discarded"})
+"""Slugs of locations that are no place at all; of others it is not known what they are made from."""
+
+
+def unwritable(read: Read, locations: Scopes, arch: Architecture) -> Reason | None:
+    """Why the variable cannot be written at the site of a readable read; None where it can.
+
+    A scalar, or a scalar or bit-field member, whole in one register or in memory that is surely mapped; anything else is a
+    copy, a computed value, or has parts elsewhere.
+    """
+    variable = read.variable
+    if variable is None or read.how is not How.DIRECT:
+        return _reason("it is not in a place of its own here")
+    if not is_scalar(read.type):
+        return _reason("only scalars can be written")
+    if read.address is not None:
+        mapped = is_safe(read.address, arch) and all(load.safe for load in _last_loads(read))
+        return _shared(read, variable, locations) if mapped else _reason("a write through a pointer could fault")
+    if read.register is not None:
+        return _shared(read, variable, locations)
+    return _reason(f"it has no place to write to here: {variable.dwarf}")
+
+
+def _reason(text: str) -> Reason:
+    return Reason("not-writable", text)
 
 
 def _last_loads(read: Read) -> list[Load]:
@@ -18,20 +68,110 @@ def _last_loads(read: Read) -> list[Load]:
     return [node for node in nodes if isinstance(node, Load)]
 
 
-def unwritable(read: Read, arch: Architecture) -> Reason | None:
-    """Why the variable cannot be written at the site of a readable read; None where it can.
+# -- what else is there -------------------------------------------------------------------------------------------
 
-    A whole variable in a register, or a whole or bit-field member of one in memory; anything else is a copy, a
-    computed value, or has parts elsewhere.
-    """
-    variable = read.variable
-    if variable is None or read.how is not How.DIRECT:
-        return Reason("not-writable", "it is not in a place of its own here")
-    if not is_scalar(read.type):
-        return Reason("not-writable", "only scalars can be written")
-    if read.address is not None:
-        mapped = is_safe(read.address, arch) and all(load.safe for load in _last_loads(read))
-        return None if mapped else Reason("not-writable", "a write through a pointer could fault")
-    if isinstance(variable.location, Register) and not read.path.steps:
+
+def _shared(read: Read, variable: Variable, locations: Scopes) -> Reason | None:
+    """Why a write would change more than the variable, or less than all that is of it."""
+    if variable.kind is VariableKind.STATIC:
         return None
-    return Reason("not-writable", f"it has no place to write to here: {variable.dwarf}")
+    held = locations.held(read.site)
+    own = [one for one in held if one.die == variable.die]
+    if len(own) > 1:
+        return _reason("it is in several places at once here: " + " and ".join(one.dwarf for one in own))
+    place = _Place(read, variable)
+    entry = _entry_register(read, variable, locations)
+    for other in held:
+        if other.die == variable.die:
+            continue
+        if isinstance(other.location, Absent) and other.location.reason.slug not in _NOWHERE:
+            return _reason(f"'{other.name}' of {other.scope}() may be in the same place: {other.location.reason.text}")
+        if place.holds(other) or any(place.is_in(expr) for expr in _expressions(other.location)):
+            return _reason(f"a write would change '{other.name}' of {other.scope}() too: {other.dwarf}")
+        if entry is not None and any(entry in _on_entry(expr) for expr in _expressions(other.location)):
+            return _reason(f"its value on entry is what '{other.name}' of {other.scope}() is made from: {other.dwarf}")
+    frame = locations.frame(read.site)
+    if not isinstance(frame, Reason) and place.is_in(frame):
+        return _reason("the frame of its function is found through the same place")
+    return None
+
+
+class _Place:
+    """The register, or the bytes in memory, that a write changes."""
+
+    def __init__(self, read: Read, variable: Variable) -> None:
+        self._register = None if read.register is None else read.register.number
+        self._bytes: tuple[Expr, int, int] | None = None
+        if read.address is not None:
+            base, offset = _split(read.address)
+            size = size_of(read.type) or 8
+            self._bytes = (base, offset, offset + size)
+
+    def holds(self, other: Variable) -> bool:
+        """Whether another variable lies there, in part or as a whole."""
+        return any(self._has(location, size) for location, size in _places(other.location, size_of(other.type)))
+
+    def _has(self, location: Location, size: int | None) -> bool:
+        if isinstance(location, Register):
+            return location.number == self._register
+        return isinstance(location, Memory) and self._overlaps(location.address, size)
+
+    def _overlaps(self, address: Expr, size: int | None) -> bool:
+        if self._bytes is None:
+            return False
+        base, low, high = self._bytes
+        other, start = _split(address)
+        return other == base and start < high and (size is None or low < start + size)
+
+    def is_in(self, expr: Expr) -> bool:
+        """Whether a value depends on what is there now."""
+        if isinstance(expr, Reg):
+            return expr.number == self._register
+        if isinstance(expr, Entry):
+            return False
+        if isinstance(expr, Load) and self._overlaps(expr.address, expr.bits // 8):
+            return True
+        return any(map(self.is_in, children(expr)))
+
+
+def _split(address: Expr) -> tuple[Expr, int]:
+    """An address as something and a number of bytes."""
+    if isinstance(address, Binary) and address.op is Op.ADD and isinstance(address.right, Const):
+        return address.left, signed(address.right.value, address.bits)
+    return address, 0
+
+
+def _places(location: Location, size: int | None) -> Iterator[tuple[Location, int | None]]:
+    """The places of a location with their sizes in bytes; None: not known."""
+    if isinstance(location, Pieces):
+        for piece in location.pieces:
+            yield from _places(piece.location, (piece.bit_offset + piece.bit_size + 7) // 8)
+    else:
+        yield location, size
+
+
+def _expressions(location: Location) -> Iterator[Expr]:
+    """What a location is computed from."""
+    if isinstance(location, Memory):
+        yield location.address
+    elif isinstance(location, Value):
+        yield location.expr
+    elif isinstance(location, EntryValue):
+        yield Entry(location.inner, location.inner.bits)
+    elif isinstance(location, Pieces):
+        for piece in location.pieces:
+            yield from _expressions(piece.location)
+
+
+def _on_entry(expr: Expr) -> set[int]:
+    """The registers whose values on entry a value depends on."""
+    return {inner.number for node in walk(expr) if isinstance(node, Entry) for inner in walk(node) if isinstance(inner, Reg)}
+
+
+def _entry_register(read: Read, variable: Variable, locations: Scopes) -> int | None:
+    """The register that a parameter was passed in."""
+    if variable.kind is not VariableKind.PARAMETER:
+        return None
+    there = next((one for one in locations.entry_variables(read.site) if one.die == variable.die), None)
+    inner = there.location.inner if there is not None and isinstance(there.location, EntryValue) else None
+    return inner.number if isinstance(inner, Reg) else None

@@ -77,7 +77,8 @@ def test_a_modules_callers_are_told_apart_and_unknown_ones_are_unproven(
     keys = [(1, 1), (2, 1), (-1, 0), (-1, 0), (-1, 0)]
     assert texts(result, "watch", "perhaps") == [f"key={key} available={there}" for key, there in keys * TURNS]
     assert texts(result, "watch", "may_begin_again") == ["available=0"] * 2 * TURNS
-    scales = [[2, turn, turn, 4, 5] for turn in range(TURNS)]
+    # `changes` adds 100 to what of_the_file() was called with
+    scales = [[2, turn, turn + 100, 4, 5] for turn in range(TURNS)]
     assert texts(result, "watch", "at_return") == [f"scale={scale}" for turn in scales for scale in turn]
 
 

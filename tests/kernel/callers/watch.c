@@ -29,6 +29,14 @@ static int may_begin_again(struct pt_regs *regs, void *buf, int bufsize)
 }
 LOCALVAR_PROBE(may_begin_again, "module(\"passed\").function(\"again\")");
 
+/* In edi, which nothing else is in. */
+static int changes(struct pt_regs *regs, void *buf, int bufsize)
+{
+	SET_LOCAL_VAR(more, GET_LOCAL_VAR(more) + 100);
+	return 0;
+}
+LOCALVAR_PROBE(changes, "module(\"passed\").function(\"of_the_file\")");
+
 static int at_return(struct pt_regs *regs, void *buf, int bufsize)
 {
 	return scnprintf(buf, bufsize, "scale=%ld", GET_ENTRY_VAR(scale));
