@@ -214,9 +214,9 @@ def test_offsets_and_holes_are_shown_on_request() -> None:
                                 ctype.bit_field("b", "unsigned int", 128, 3)))
     assert define(found(types, "struct s"), Layouts(), offsets=True).splitlines() == [
         "struct s {",
-        "\tchar c;\t/* 0  1; then a hole of 7 bytes */",
-        "\tvoid *p;\t/* 8  8 */",
-        "\tunsigned int b : 3;\t/* 16:0  3 bits */",
-        "\t/* size: 24, alignment: 8, padding: 61 bits */",
+        "\tchar c;             /* 0  1; then a hole of 7 bytes */",
+        "\tvoid *p;            /* 8  8 */",
+        "\tunsigned int b : 3; /* 16:0  3 bits */",
+        "\t/* size: 24, alignment: 8, members: 3, holes: 1 of 7 bytes, padding: 61 bits */",
         "};",
     ]
