@@ -46,7 +46,8 @@ def test_a_definition_of_a_glob_comes_without_what_it_needs(names: TypeLookup) -
 def test_members_have_their_places_and_the_holes_behind_them(names: TypeLookup) -> None:
     members = type_definition(names, "scan_control").members
     assert [(m.name, m.type, m.offset, m.size, m.bit_size, m.hole_bits) for m in members] == [
-        ("order", "char", 0, 1, None, 24), ("count", "int", 4, 4, None, 0), ("may", "int", 8, 4, 3, 1), ("must", "int", 8, 4, 1, 27)]
+        ("order", "char", 0, 1, None, 24), ("count", "int", 4, 4, None, 0),
+        ("may", "int", 8, 4, 3, 1), ("must", "int", 8, 4, 1, 27)]
     assert "holes: 2 of 25 bits, padding: 27 bits" in type_definition(names, "scan_control", layout=True).text
 
 
@@ -83,7 +84,8 @@ def test_the_names_in_btf_are_types_of_dwarf() -> None:
         assert (found.typedef(name) if kind == "typedef" else found.tagged(kind, name)) is not None, (kind, name)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x9f\xeb" + bytes(10), struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, 99, 99, 5), b"x" * 64])
+@pytest.mark.parametrize("data", [
+    b"", b"\x9f\xeb" + bytes(10), struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, 99, 99, 5), b"x" * 64])
 def test_damaged_btf_names_nothing(data: bytes) -> None:
     image = Image(units=[unit(*TYPES)], sections=[Section(".BTF", data)])
     assert list(type_names(debug_info(image).elf)) == []

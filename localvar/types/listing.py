@@ -139,13 +139,13 @@ def _members(ctype: Named, layouts: Layouts) -> Iterator[MemberPlace]:
 def _written(ctype: Named, layouts: Layouts, path: IncludePath | None) -> tuple[tuple[str, ...], str]:
     """Includes and text of a type and what it needs; the type itself is written even where a header has it."""
     def is_given(other: Named) -> bool:
-        return path is not None and other.key != ctype.key and bool(path.spellings(other.declared.file))
+        return path is not None and other.key != ctype.key and bool(path.bring(other))
 
     closure = Closure(is_given)
     closure.add(ctype)
     needed = [given for given, whole in closure.given.values() if whole or not isinstance(given, Record)]
     forward = [f"{name};\n" for name, (given, whole) in closure.given.items() if isinstance(given, Record) and not whole]
-    includes = tuple(dict.fromkeys(path.spellings(given.declared.file)[0] for given in needed)) if path else ()
+    includes = tuple(dict.fromkeys(path.bring(given)[0] for given in needed)) if path else ()
     parts = [*forward]
     for item in closure.items:
         if isinstance(item, Forward):
@@ -175,8 +175,10 @@ def _advice(names: Names, ctype: Named, path: IncludePath, parser: Parser) -> He
     def advice(includes: tuple[str, ...], reason: str | None) -> HeaderAdvice:
         return HeaderAdvice(title, declared.file, declared.line, includes, reason)
 
-    if not path.spellings(declared.file):
+    if not path.bring(ctype):
         private = (declared.file or "").endswith(".c")
+        if path.spellings(declared.file):
+            return advice((), f"TRACE_EVENT() in {declared.file} makes it, only where the event is defined")
         why = f"private to {declared.file}" if private else f"{declared.file} is not shipped with the kernel's headers"
         return advice((), why)
     check = complete(title) if size_of(ctype) is not None else f"typedef __typeof__({title}) localvar_types_{ctype.name};"
