@@ -14,9 +14,17 @@ from localvar.kbuild.flags import kernel_flags
 from localvar.kernel import Kernel
 from localvar.source.parse import open_unit
 from localvar.types.headers import include_path
-from localvar.types.listing import HeaderAdvice, TypeDefinition, headers_for, type_definition
+from localvar.types.listing import (
+    HeaderAdvice,
+    TypeDefinition,
+    headers_for,
+    headers_for_all,
+    is_glob,
+    type_definition,
+    type_definitions,
+)
 
-__all__ = ["HeaderAdvice", "TypeDefinition", "list_headers", "list_type"]
+__all__ = ["HeaderAdvice", "TypeDefinition", "is_glob", "list_headers", "list_type", "list_types"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,12 @@ def list_type(kernel: Kernel, name: str, file: str | None, layout: bool) -> Type
         return type_definition(kernel.names, name, file, layout=layout)
 
 
+def list_types(kernel: Kernel, pattern: str, file: str | None, layout: bool) -> list[TypeDefinition]:
+    """The definitions of all types that a glob names, each without what it needs.  Raises Failure."""
+    with kernel.reading():
+        return type_definitions(kernel.names, pattern, file, layout=layout)
+
+
 def list_headers(kernel: Kernel, headers: Headers, names: Sequence[str], file: str | None) -> list[HeaderAdvice]:
     """The includes that bring each type, found by trying them under the kernel's own flags.  Raises Failure."""
     directory = str(headers.build.path)
@@ -42,4 +56,10 @@ def list_headers(kernel: Kernel, headers: Headers, names: Sequence[str], file: s
         empty = os.path.join(folder, "empty.c")
         Path(empty).write_bytes(b"")
         unit = open_unit(empty, b"", flags, directory=directory)
-        return [headers_for(kernel.names, name, path, unit, file) for name in names]
+        found = []
+        for name in names:
+            if is_glob(name):
+                found += headers_for_all(kernel.names, name, path, unit, file)
+            else:
+                found.append(headers_for(kernel.names, name, path, unit, file))
+        return found

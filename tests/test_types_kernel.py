@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def test_the_chosen_includes_make_types_of_shipped_headers_complete(
     installed: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = installed.path
-    types = [ctype for ctype in definitions(installed.kernel, 4 * HEADERS, 2) if path.spellings(ctype.declared.file)][:HEADERS]
+    types = [ctype for ctype in definitions(installed.kernel, 4 * HEADERS, 2) if path.bring(ctype)][:HEADERS]
     assert len(types) >= min(HEADERS, 5000)
     of_file: dict[str | None, list[Record | Enumeration]] = {}
     for ctype in types:
@@ -296,3 +297,33 @@ def test_headers_of_another_kernel_stop_the_build_at_the_assertion(installed: Se
     text = expanded(installed, tmp_path, SCAN_CONTROL, RESTART)
     problems = compiled(other, tmp_path, text)
     assert "vmlinux has struct pglist_data with " in problems
+
+
+def test_headers_with_another_member_stop_the_build_and_both_sizes_are_named(installed: Setting, tmp_path: Path) -> None:
+    original = next(Path(file) for file in installed.path.files("linux/mmzone.h"))
+    text = original.read_text()
+    head = "typedef struct pglist_data {\n"
+    assert text.count(head) == 1
+    changed = tmp_path / "include" / "linux" / "mmzone.h"
+    changed.parent.mkdir(parents=True)
+    changed.write_text(text.replace(head, head + "\tchar added[64];\n"))
+    expansion = expanded(installed, tmp_path, SCAN_CONTROL, RESTART)
+    assert compiled(installed, tmp_path, expansion) == ""
+    other = Setting(installed.kernel, (f"-I{tmp_path}/include", *installed.flags), installed.directory)
+    stopped_at(compiled(other, tmp_path, expansion), "struct pglist_data", 64)
+
+
+def test_headers_of_another_config_stop_the_build_and_both_sizes_are_named(installed: Setting, tmp_path: Path) -> None:
+    expansion = expanded(installed, tmp_path, SCAN_CONTROL, RESTART)
+    other = Setting(installed.kernel, (*installed.flags, "-DCONFIG_LATENCYTOP=1"), installed.directory)
+    stopped_at(compiled(other, tmp_path, expansion), "struct task_struct", None)
+
+
+def stopped_at(problems: str, name: str, more: int | None) -> None:
+    """Checks that gcc failed at the assertion on a type's size, and says the type, vmlinux's size and the headers'."""
+    ours = re.search(rf'error: static assertion failed: "vmlinux has {name} with (\d+) bytes, these headers do not', problems)
+    assert ours is not None, problems
+    line = re.search(rf"error: conflicting types for .localvar_size_\d+.; have .*.char\[(\d+)\].*\n(?:.*\n)*?"
+                     rf".*note: .*type .*.char\[{ours[1]}\]", problems[ours.start() :])
+    assert line is not None, problems
+    assert int(line[1]) - int(ours[1]) == more if more is not None else line[1] != ours[1]

@@ -17,11 +17,20 @@ from localvar.cli.options import Common, common
 @click.option("--layout", is_flag=True, help="With the offset and size of each member, and holes.")
 @common
 def type_command(name: str, file: str | None, layout: bool, options: Common) -> None:
-    """Print the definition of NAME (struct x, union x, enum x, or just x) as it would be written out, with what it needs."""
-    from localvar.type_listing import list_type
+    """Print the definition of NAME (struct x, union x, enum x, or just x) as it would be written out, with what it needs.
 
-    found = list_type(options.open_kernel(), name, file, layout)
-    click.echo(json.dumps(asdict(found)) if options.as_json else found.text, nl=options.as_json)
+    A glob ('scan_*') prints all types that it names, each without what it needs.
+    """
+    from localvar.type_listing import is_glob, list_type, list_types
+
+    kernel = options.open_kernel()
+    if is_glob(name):
+        found = list_types(kernel, name, file, layout)
+        text = json.dumps([asdict(one) for one in found]) + "\n" if options.as_json else "\n".join(one.text for one in found)
+    else:
+        one = list_type(kernel, name, file, layout)
+        text = json.dumps(asdict(one)) + "\n" if options.as_json else one.text
+    click.echo(text, nl=False)
 
 
 @click.command()
@@ -29,7 +38,10 @@ def type_command(name: str, file: str | None, layout: bool, options: Common) -> 
 @click.option("--file", metavar="FILE", help="Of several types of one name, those that this file declares.")
 @common
 def headers(names: tuple[str, ...], file: str | None, options: Common) -> None:
-    """Print the #include lines that make each NAME complete, found by trying them under the kernel's own flags."""
+    """Print the #include lines that make each NAME complete, found by trying them under the kernel's own flags.
+
+    A NAME can be a glob.
+    """
     from localvar.type_listing import Headers, list_headers
 
     kernel, build, host = options.open_both()
@@ -37,8 +49,8 @@ def headers(names: tuple[str, ...], file: str | None, options: Common) -> None:
     if options.as_json:
         click.echo(json.dumps([asdict(advice) for advice in found]))
         return
+    for include in dict.fromkeys(include for advice in found for include in advice.includes):
+        click.echo(f"#include <{include}>")
     for advice in found:
-        for include in advice.includes:
-            click.echo(f"#include <{include}>")
         if advice.reason is not None:
             click.echo(f"/* {advice.name}: {advice.reason}; localvar writes it out */")

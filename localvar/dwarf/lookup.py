@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fnmatch import translate
 
 from localvar.dwarf import constants as c
+from localvar.dwarf.btf import type_names
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.names import dies_named, distinct_types
 from localvar.dwarf.types import type_at
@@ -41,6 +43,21 @@ class TypeLookup:
         contents = self._info.elf.contents(".debug_str")
         for match in _IDENTIFIER.finditer(contents.bytes(0, contents.size)):
             yield match[0].decode()
+
+    def matching(self, pattern: str) -> list[tuple[str, str]]:
+        """Kind (`struct`, `union`, `enum`, `typedef`) and name of the types that a glob matches, sorted by name.
+
+        From .BTF where the file has it; else each name that anything has is searched.
+        """
+        match = re.compile(translate(pattern)).match
+        known = {pair for pair in type_names(self._info.elf) if match(pair[1])}
+        if not known and self._info.elf.section(".BTF") is None:
+            names = sorted({name for name in self.strings() if match(name)})
+            known = {(kind, name) for name in names for kind in (*_TAGS, "typedef") if self._is_type(kind, name)}
+        return sorted(known, key=lambda pair: (pair[1], pair[0]))
+
+    def _is_type(self, kind: str, name: str) -> bool:
+        return self._find(kind, name, _TAGS.get(kind, c.DW_TAG_typedef)) is not None
 
     def _find(self, kind: str, name: str, tag: int) -> CType | None:
         if (kind, name) not in self._found:

@@ -180,8 +180,8 @@ class Binder:
         if use.macro in (Macro.GET_LOCAL_VAR_OR, Macro.LOCAL_VAR_AVAILABLE) and _is_unknown([read for _, read in reads]):
             self.refusals.suspect(use, reads[0][1].path, [self._sites[index] for index, _ in reads])
         as_type = self._asked_type(use)
-        readable = next((read for _, read in reads if read.readable), None)
-        if as_type is not None and readable is not None:
+        if as_type is not None:
+            readable = [read for _, read in reads if read.readable]
             check_conversion(readable, as_type, self.names, use.arguments[-1].span, self.log)
         return PlannedUse(use, reads[0][1].path if reads else None, reads, as_type)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Protocol
 
 from localvar.ctext.declare import display
@@ -15,19 +16,25 @@ from localvar.model.ctype import (
     Declared,
     Encoding,
     Enumeration,
+    FunctionType,
     Pointer,
     Qualified,
     Qualifier,
     Record,
+    Typedef,
     Void,
+    is_floating,
     is_signed,
     size_of,
     strip,
 )
 from localvar.model.plan import Read
 
-_TYPE_NAME = re.compile(r"([^*]*)((?:\s*\*\s*(?:const|volatile|restrict|__user|__rcu|__percpu|\s)*)*)$", re.ASCII)
-_WORDS = frozenset("char short int long signed unsigned _Bool bool void __int128 const volatile".split())
+_TYPE_NAME = re.compile(r"([^*]*)((?:\*[\s\w]*)*)$", re.ASCII)
+_SPACES = frozenset(("restrict", "__restrict", "__user", "__rcu", "__percpu"))
+"""Words that say nothing of a value."""
+_QUALIFIERS = {qualifier.value: qualifier for qualifier in (Qualifier.CONST, Qualifier.VOLATILE)}
+_WORDS = frozenset("char short int long signed unsigned _Bool bool void __int128".split())
 
 
 class TypeNames(Protocol):
@@ -45,16 +52,15 @@ def parse_type(text: str, names: TypeNames) -> CType | None:
     match = _TYPE_NAME.match(text.strip())
     if match is None:
         return None
-    base, stars = match.groups()
-    words = base.split()
-    found = _base(words, names)
-    for qualifier in (Qualifier.CONST, Qualifier.VOLATILE):
-        if found is not None and qualifier.value in words:
-            found = _qualified(qualifier, found)
-    for _ in range(stars.count("*")):
-        if found is None:
+    base, *stars = (part.split() for part in match[0].split("*"))
+    found = _base([word for word in base if word not in _SPACES and word not in _QUALIFIERS], names)
+    for level, words in enumerate((base, *stars)):
+        if found is None or (level and any(word not in _SPACES and word not in _QUALIFIERS for word in words)):
             return None
-        found = _pointer(found)
+        if level:
+            found = _pointer(found)
+        for qualifier in dict.fromkeys(_QUALIFIERS[word] for word in words if word in _QUALIFIERS):
+            found = _qualified(qualifier, found)
     return found
 
 
@@ -67,9 +73,10 @@ def _qualified(qualifier: Qualifier, target: CType) -> Qualified:
 
 
 def _base(words: list[str], names: TypeNames) -> CType | None:
-    words = [word for word in words if word not in ("const", "volatile", "__user", "__rcu", "__percpu")]
-    if len(words) == 2 and words[0] in ("struct", "union", "enum"):
+    if len(words) == 2 and words[0] in ("struct", "union"):
         return names.tagged(words[0], words[1]) or Record(-3, words[0], words[1], 0, True, Declared(None, 0), "", None, tuple)
+    if len(words) == 2 and words[0] == "enum":
+        return names.tagged(words[0], words[1])
     if len(words) == 1 and words[0] not in _WORDS:
         return names.typedef(words[0])
     return _arithmetic(words)
@@ -89,75 +96,110 @@ def _arithmetic(words: list[str]) -> CType | None:
     return BaseType(-4, " ".join(words), size, Encoding.UNSIGNED if unsigned else Encoding.SIGNED)
 
 
-def check_conversion(read: Read, text: str, names: TypeNames, span: Span, log: Log) -> None:
-    """Log an error where a conversion to the type `text` would lose value or confuse pointer and integer.
+def check_conversion(reads: Iterable[Read], text: str, names: TypeNames, span: Span, log: Log) -> None:
+    """Log an error where a conversion to the type `text` would lose value or confuse pointer and integer, at any site.
 
     A type that debug info does not know (of the module's own) is left to the compiler.
     """
     wanted = parse_type(text, names)
     if wanted is None:
         return
-    problem = conversion_problem(read.type, wanted)
-    if problem is not None:
-        log.error("type-mismatch", f"'{read.path}' is {display(read.type)}, which {text} cannot take: {problem}", span,
-                  notes=(Note(f"GET_LOCAL_VAR({read.path}) without a type has the variable's own"),))
+    seen = set()
+    for read in reads:
+        problem = conversion_problem(read.type, wanted, read.bit_field[1] if read.bit_field else None)
+        name = display(read.type)
+        if problem is not None and name not in seen:
+            seen.add(name)
+            log.error("type-mismatch", f"'{read.path}' is {name}, which {text} cannot take: {problem}", span,
+                      notes=(Note(f"GET_LOCAL_VAR({read.path}) without a type has the variable's own"),))
 
 
-def conversion_problem(actual: CType, wanted: CType) -> str | None:
-    """Why a value of type actual is not kept by a conversion to wanted; None where it is."""
+def conversion_problem(actual: CType, wanted: CType, bits: int | None = None) -> str | None:
+    """Why a value of type actual (a bit-field of so many bits) is not kept by a conversion to wanted; None where it is."""
     a, w = strip(actual), strip(wanted)
     if isinstance(w, Void):
         return "void has no values"
-    a_pointer, w_pointer = isinstance(a, (Pointer, Array)), isinstance(w, Pointer)
-    if a_pointer != w_pointer:
+    if isinstance(a, (Pointer, Array)) != isinstance(w, Pointer):
         return "one is a pointer, the other is not"
     if isinstance(a, (Pointer, Array)) and isinstance(w, Pointer):
-        return _pointers(a.element() if isinstance(a, Array) else a.target(), w.target())
+        return _pointers(a.element() if isinstance(a, Array) else a.target(), w.target(), True)
     if isinstance(a, Record) or isinstance(w, Record):
-        same = isinstance(a, Record) and isinstance(w, Record) and (a.kind, a.name) == (w.kind, w.name)
-        return None if same else "a struct or union converts to no other type"
-    if isinstance(w, BaseType) and w.encoding is Encoding.BOOLEAN and not _is_bool(a):
+        return None if _same_record(actual, wanted) else "a struct or union converts to no other type"
+    if isinstance(w, BaseType) and w.encoding is Encoding.BOOLEAN and not _is_bool(a) and (bits != 1 or is_signed(a)):
         return "a _Bool keeps only whether it is zero"
-    return _integers(a, w)
+    return _integers(a, w, bits)
 
 
 def _is_bool(ctype: CType) -> bool:
     return isinstance(ctype, BaseType) and ctype.encoding is Encoding.BOOLEAN
 
 
-def _integers(a: CType, w: CType) -> str | None:
-    have, want = size_of(a), size_of(w)
-    if have is None or want is None:
+def _integers(a: CType, w: CType, bits: int | None) -> str | None:
+    size, want = size_of(a), size_of(w)
+    if size is None or want is None:
         return None
-    if want < have:
-        return f"it has {want} bytes, the variable {have}"
-    if is_signed(a) and not is_signed(w) and want > have:
+    have = bits if bits is not None else 8 * size
+    signed = is_signed(a)
+    if 8 * want < have or (bits is not None and 8 * want == have and is_signed(w) and not signed):
+        return f"it has {want} byte{'s' * (want != 1)}, the variable {f'{bits} bits' if bits is not None else size}"
+    if signed and not is_signed(w) and 8 * want > have:
         return None if isinstance(w, Enumeration) else "negative values would change when they are widened without a sign"
     return None
 
 
-def _pointers(a: CType, w: CType) -> str | None:
-    """Compatible as C's assignment takes it, qualifiers of the target aside; void * takes and gives all."""
+def _pointers(a: CType, w: CType, outermost: bool) -> str | None:
+    """Compatible as C's assignment takes it (6.5.16.1, 6.7.6.1), qualifiers of the target aside; a void * takes and gives
+    all.  Integers count by size and sign: the kernel's u64 is a long of one name or another."""
     lost = [q.value for q in _qualifiers(a) - _qualifiers(w)]
     if lost:
         return f"it would drop {', '.join(sorted(lost))}"
+    return None if _compatible(a, w, outermost) else _DIFFERENT.get(type(strip(a)), "they point to different types")
+
+
+_DIFFERENT: dict[type, str] = {Record: "they point to different structs", FunctionType: "they point to different functions"}
+
+
+def _compatible(a: CType, w: CType, outermost: bool) -> bool:
+    """Whether what two pointers point to is of one type."""
+    outer_a, outer_w = a, w
     a, w = strip(a), strip(w)
     if isinstance(a, Void) or isinstance(w, Void):
-        return None
-    if isinstance(a, Record) and isinstance(w, Record):
-        return None if (a.kind, a.name) == (w.kind, w.name) else "they point to different structs"
+        return outermost or type(a) is type(w)
+    if isinstance(a, Record) or isinstance(w, Record):
+        return _same_record(outer_a, outer_w)
     if isinstance(a, Pointer) and isinstance(w, Pointer):
-        return _pointers(a.target(), w.target())
-    if isinstance(a, BaseType) and isinstance(w, BaseType):
-        same = a.size == w.size and is_signed(a) == is_signed(w)
-        return None if same else "they point to different types"
-    return None if type(a) is type(w) else "they point to different types"
+        return _pointers(a.target(), w.target(), False) is None
+    if isinstance(a, (BaseType, Enumeration)) and isinstance(w, (BaseType, Enumeration)):
+        return (a.size, is_signed(a), _is_bool(a), is_floating(a)) == (w.size, is_signed(w), _is_bool(w), is_floating(w))
+    if isinstance(a, Array) and isinstance(w, Array):
+        return _compatible(a.element(), w.element(), False) and (a.count is None or w.count is None or a.count == w.count)
+    if isinstance(a, FunctionType) and isinstance(w, FunctionType):
+        left, right = (a.result(), *a.parameters()), (w.result(), *w.parameters())
+        return len(left) == len(right) and all(_compatible(x, y, False) for x, y in zip(left, right, strict=True))
+    return type(a) is type(w)
+
+
+def _same_record(a: CType, w: CType) -> bool:
+    """By kind and tag; unnamed ones by the typedef that names them."""
+    bare_a, bare_w = strip(a), strip(w)
+    if not isinstance(bare_a, Record) or not isinstance(bare_w, Record) or bare_a.kind != bare_w.kind:
+        return False
+    return bare_a.name == bare_w.name and (bare_a.name is not None or _last_typedef(a) == _last_typedef(w))
+
+
+def _last_typedef(ctype: CType) -> str | None:
+    """The name of the typedef right in front of a type without one."""
+    name = None
+    while isinstance(ctype, (Typedef, Qualified)):
+        name = ctype.name if isinstance(ctype, Typedef) else name
+        ctype = ctype.target()
+    return name
 
 
 def _qualifiers(ctype: CType) -> set[Qualifier]:
     found: set[Qualifier] = set()
-    while isinstance(ctype, Qualified):
-        if ctype.qualifier in (Qualifier.CONST, Qualifier.VOLATILE):
+    while isinstance(ctype, (Qualified, Typedef)):
+        if isinstance(ctype, Qualified) and ctype.qualifier in (Qualifier.CONST, Qualifier.VOLATILE):
             found.add(ctype.qualifier)
         ctype = ctype.target()
     return found

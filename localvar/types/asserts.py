@@ -7,20 +7,32 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from localvar.ctext.names import Unspeakable, identifier
-from localvar.model.ctype import Array, Enumeration, Record, Typedef, size_of, strip
+from localvar.model.ctype import Array, Enumeration, Member, Record, Typedef, size_of, strip
 
 MACROS = "\n".join((
+    "#define LOCALVAR_SAME_(name, line, ours, theirs) \\",
+    "\ttypedef char name##line[ours]; typedef char name##line[theirs]",
+    "#define LOCALVAR_SAME(name, line, ours, theirs) LOCALVAR_SAME_(name, line, ours, theirs)",
     "#define LOCALVAR_SIZE(type, bytes) \\",
     "\t_Static_assert(sizeof(type) == (bytes), \\",
-    '\t\t       "vmlinux has " #type " with " #bytes " bytes, these headers do not")',
+    '\t\t       "vmlinux has " #type " with " #bytes " bytes, these headers do not: theirs is the char[] below"); \\',
+    "\tLOCALVAR_SAME(localvar_size_, __LINE__, bytes, sizeof(type))",
     "#define LOCALVAR_OFFSET(type, member, at) \\",
     "\t_Static_assert(__builtin_offsetof(type, member) == (at), \\",
-    '\t\t       "vmlinux has " #member " of " #type " at " #at ", these headers do not")',
+    '\t\t       "vmlinux has " #member " of " #type " at " #at ", these headers do not: theirs is the char[] below"); \\',
+    "\tLOCALVAR_SAME(localvar_offset_, __LINE__, at, __builtin_offsetof(type, member))",
     "#define LOCALVAR_MEMBER(type, member, at, bytes) \\",
-    "\t_Static_assert(__builtin_offsetof(type, member) == (at) && sizeof(((type *)0)->member) == (bytes), \\",
-    '\t\t       "vmlinux has " #member " of " #type " at " #at " with " #bytes " bytes, these headers do not")',
+    "\tLOCALVAR_OFFSET(type, member, at); \\",
+    "\t_Static_assert(sizeof(((type *)0)->member) == (bytes), \\",
+    '\t\t       "vmlinux has " #member " of " #type " with " #bytes " bytes, these headers do not: theirs is the char[] below"); '
+    "\\",
+    "\tLOCALVAR_SAME(localvar_size_, __LINE__, bytes, sizeof(((type *)0)->member))",
 ))
-"""What assertions are written with: a message has the type, the member and what vmlinux says."""
+"""What assertions are written with: a message has the type, the member and what vmlinux says.
+
+A message is a literal (C11 6.7.10).  What the headers say shows in a second error: two typedefs of one name, of arrays of so
+many char, which compilers print (`conflicting types for 'localvar_size_203'; have 'char[48]'`).
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,16 @@ def assertions(ctype: Record | Enumeration | Typedef, name: str, members: Collec
         for member, offset, width in named_members(bare):
             if members is None or member in members:
                 yield Assertion(name, member, offset, width)
+
+
+def all_members(record: Record) -> Iterator[Member]:
+    """The members, those of unnamed members in place of these."""
+    for member in record.members():
+        bare = strip(member.type())
+        if member.name is None and isinstance(bare, Record):
+            yield from all_members(bare)
+        else:
+            yield member
 
 
 def named_members(record: Record, base: int = 0) -> Iterator[tuple[str, int, int | None]]:

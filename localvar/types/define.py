@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from localvar.ctext.declare import declarator, specifier
@@ -11,6 +12,8 @@ from localvar.model.ctype import BaseType, CType, Encoding, Enumeration, Pointer
 from localvar.types.layout import Field, Layout, Layouts, Pad, object_size
 
 BYTE = BaseType(-5, "unsigned char", 1, Encoding.UNSIGNED_CHAR)
+COMMENTS = 72
+"""The column that comments behind members keep to, where their declarations end before it."""
 _WORDS = {1: "char", 2: "short int", 4: "int", 8: "long int"}
 _MODES = {1: "QI", 2: "HI", 4: "SI", 8: "DI"}
 
@@ -32,7 +35,16 @@ def define(ctype: Record | Enumeration | Typedef, layouts: Layouts, *, offsets: 
         return f"typedef {Generator().visit(node)}{attributes(stated)};"
     identifier(ctype.name)
     text: str = Generator().visit(definer.enumeration(ctype) if isinstance(ctype, Enumeration) else definer.record(ctype))
-    return f"{text};"
+    return f"{_aligned(text) if offsets else text};"
+
+
+def _aligned(text: str) -> str:
+    """Comments behind members in one column, as far as that is not too far right."""
+    rows = [line.partition("\t/* ") if ";\t/* " in line else (line, "", "") for line in text.split("\n")]
+    widths = [len(code.expandtabs(8)) for code, _, _ in rows]
+    column = max((width for width, (_, tab, _) in zip(widths, rows, strict=True) if tab and width <= COMMENTS), default=0)
+    return "\n".join(f"{code}{' ' * max(0, column - width)} /* {note}" if tab else code
+                     for width, (code, tab, note) in zip(widths, rows, strict=True))
 
 
 class _Definer:
@@ -159,9 +171,14 @@ class _Definer:
     def _summary(self, record: Record, layout: Layout, end: int) -> str:
         if not self._offsets:
             return ""
-        text = f"size: {record.size}, alignment: {layout.alignment}"
-        left = 8 * record.size - end if record.kind == "struct" else 0
-        return text + (f", padding: {_amount(left)}" if left > 0 else "")
+        fields = [item for item in layout.items if isinstance(item, Field)]
+        text = f"size: {record.size}, alignment: {layout.alignment}, members: {len(fields)}"
+        if record.kind != "struct":
+            return text
+        holes = [gap for one, two in pairwise(fields) if (gap := two.member.bit_offset - _end(one)) > 0]
+        left = 8 * record.size - end
+        return (text + (f", holes: {len(holes)} of {_amount(sum(holes))}" if holes else "")
+                + (f", padding: {_amount(left)}" if left > 0 else ""))
 
 
 def _with_hole(decl: Any, bits: int) -> Any:

@@ -30,6 +30,10 @@ BASICS = "linux/types.h"
 PARENTS = 12
 """How many headers that include the wanted one are tried."""
 
+MADE = ("trace_event_raw_", "trace_event_data_offsets_")
+"""Types that TRACE_EVENT() makes where a .c file includes the header with CREATE_TRACE_POINTS, and nowhere else
+(include/trace/stages): debug info names the header."""
+
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*[<"]([^">\n]+)[">]', re.MULTILINE)
 _MISSING = re.compile(
     r"unknown type name '(?P<typedef>\w+)'"
@@ -66,6 +70,10 @@ class IncludePath:
                     found.setdefault(name, -len(root))
         best = sorted(found, key=lambda name: found[name])
         return tuple(dict.fromkeys((*(THROUGH[name] for name in best if name in THROUGH), *best)))
+
+    def bring(self, ctype: Record | Enumeration | Typedef) -> tuple[str, ...]:
+        """spellings() of the header that declares a type; nothing where it is none of any header's: see MADE."""
+        return () if (ctype.name or "").startswith(MADE) else self.spellings(ctype.declared.file)
 
     def spelling(self, declared: str | None) -> str | None:
         """The best of spellings(), None where there is none."""

@@ -19,7 +19,7 @@ from localvar.types.define import define, origin
 from localvar.types.headers import Chooser, IncludePath, complete, include_path
 from localvar.types.layout import Layouts
 from localvar.types.trial import Parser, Trial
-from localvar.types.wanted import Wanted, used_members, wanted
+from localvar.types.wanted import Wanted, reached, used_members, wanted
 
 _INCLUDE = re.compile(rb"^[ \t]*#[ \t]*include\b", re.MULTILINE)
 
@@ -63,7 +63,7 @@ def supply(plan: ReadPlan, source: ProbeSource, target: Target, names: Names, lo
     path = include_path(target.flags, target.directory)
 
     def shipped(ctype: Named) -> bool:
-        return bool(path.spellings(ctype.declared.file))
+        return bool(path.bring(ctype))
 
     found = list(wanted(plan, source, names, shipped, log))
     return _Supplier(source, target.parser, path, names, found, log).supplies() if found else Supplies((), "")
@@ -80,6 +80,7 @@ class _Supplier:
     _known: set[str] = field(default_factory=set)
     _late: set[str] = field(default_factory=set)
     _unusable: set[str] = field(default_factory=set)
+    _reached: dict[str, Record] = field(default_factory=dict)
     _layouts: Layouts = field(default_factory=Layouts)
 
     def supplies(self) -> Supplies:
@@ -116,14 +117,19 @@ class _Supplier:
 
     def _is_given(self, ctype: Named) -> bool:
         name = spelling(ctype)
-        return name in self._known or (name not in self._unusable and bool(self.path.spellings(ctype.declared.file)))
+        return name in self._known or (name not in self._unusable and bool(self.path.bring(ctype)))
 
     def _find_known(self, closure: Closure, trial: Trial) -> None:
         """Note types that are complete in the file already; late: those that would be written and that the file defines
         itself, behind the place of what is supplied."""
         given, written = list(closure.given), [spelling(item) for item in closure.items if not isinstance(item, Forward)]
         own = _accepted(Trial(self.parser, self.parser.text), written)
-        self._known = _accepted(trial, given) | own
+        used = used_members(self.source)
+        beyond = reached(self.wanted, used, self.names, lambda ctype: bool(self.path.bring(ctype)))
+        beyond = {name: record for name, record in beyond.items() if name not in given}
+        accepted = _accepted(trial, [*given, *beyond])
+        self._known = (accepted & set(given)) | own
+        self._reached = {name: record for name, record in beyond.items() if name in accepted}
         if own:
             self._late = own - _accepted(Trial(self.parser, self.source.text[: self.source.include_at]), sorted(own))
 
@@ -166,7 +172,8 @@ class _Supplier:
         return f"/* {_comment_safe(origin(item))} */\n{define(item, self._layouts)}"
 
     def _assertions(self) -> list[str]:
-        """Assertions on every record that is complete in the expansion and that values or pointers lead to."""
+        """Assertions on every record that is complete in the expansion and that values or pointers lead to, and on what the
+        handlers get to from there."""
         used = used_members(self.source)
         found: dict[str, None] = {}
         for want in self.wanted:
@@ -182,6 +189,8 @@ class _Supplier:
                     continue
                 members = None if want.value and not self._is_given(bare) else used
                 found.update(dict.fromkeys(str(a) for a in assertions(bare, name, members)))
+        for name, record in self._reached.items():
+            found.update(dict.fromkeys(str(a) for a in assertions(record, name, used)))
         return [MACROS, *found] if found else []
 
     # -- checks ---------------------------------------------------------------------------------------------------
@@ -190,7 +199,7 @@ class _Supplier:
         """Whether the types that the file defines itself are those that debug info describes."""
         good = True
         for name, (ctype, _) in closure.given.items():
-            if name in self._known and not self.path.spellings(ctype.declared.file) and not isinstance(ctype, Typedef):
+            if name in self._known and not self.path.bring(ctype) and not isinstance(ctype, Typedef):
                 lines = [MACROS, *(str(a) for a in assertions(ctype, name))]
                 problems = [line for line in Trial(self.parser, self.parser.text).run(lines).lines if line]
                 notes = [Note(f"vmlinux has: {self._on_one_line(ctype)}"), *(Note(f"here: {_reason(p)}") for p in problems[:4])]
@@ -252,7 +261,7 @@ def _name(item: Item) -> str:
 
 def _reason(problem: str) -> str:
     """The compiler's message about an assertion without its own words for it, and the values that it found."""
-    text = re.sub(r"^static assertion failed[^:]*: ", "", problem.partition("; ")[0]).replace(", these headers do not", "")
+    text = re.sub(r"^static assertion failed[^:]*: ", "", problem.partition("; ")[0]).partition(", these headers do not")[0]
     values = re.findall(r"expression evaluates to '(\d+) == \d+'", problem)
     return text + (f", the compiler {values[0]}" if values else "")
 

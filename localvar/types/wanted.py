@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from localvar.diagnostics import Log, Note
 from localvar.model.ctype import Array, CType, Pointer, Record, strip
 from localvar.model.plan import PlannedUse, ReadPlan
 from localvar.model.source import Macro, ProbeSource
-from localvar.types.asserts import named_members
+from localvar.types.asserts import all_members, named_members
 from localvar.types.closure import Named, spelling
 from localvar.types.same import same_type
 
@@ -62,6 +62,34 @@ def wanted(plan: ReadPlan, source: ProbeSource, names: Definitions, shipped: Shi
             if isinstance(pointee, Record) and not pointee.declaration and pointee.name is not None:
                 inside = shipped(pointee) or _looks_inside(pointee, members, text)
                 yield Wanted(pointee, use, False, inside)
+
+
+def reached(wants: Sequence[Wanted], members: frozenset[str], names: Definitions, shipped: Shipped) -> dict[str, Record]:
+    """Records of shipped headers, by name, that the handlers may get to from what the accessors give them: by members
+    that the module's text uses, through pointers too, and of which it uses members."""
+    found: dict[str, Record] = {}
+    seen: set[str] = set()
+    pending = [record for want in wants if isinstance(record := strip(want.type), Record)]
+    while pending:
+        for member in all_members(pending.pop()):
+            inner = _inner(member.type()) if member.name in members else None
+            if inner is None or inner.name is None or (name := f"{inner.kind} {inner.name}") in seen:
+                continue
+            seen.add(name)
+            whole = names.tagged(inner.kind, inner.name) if inner.declaration else inner
+            if isinstance(whole, Record) and not whole.declaration:
+                pending.append(whole)
+                if shipped(whole) and any(name in members for name, _, _ in named_members(whole)):
+                    found[name] = whole
+    return found
+
+
+def _inner(ctype: CType) -> Record | None:
+    """The record that a member is, or points to, or has elements of."""
+    bare = strip(ctype)
+    while isinstance(bare, (Array, Pointer)):
+        bare = strip(bare.element() if isinstance(bare, Array) else bare.target())
+    return bare if isinstance(bare, Record) else None
 
 
 def used_members(source: ProbeSource) -> frozenset[str]:
