@@ -58,9 +58,9 @@ def _ranges(table: LineTable, indices: set[int], wanted: Wanted) -> Iterator[Lin
     for row, following in pairwise(table.rows):
         if row.end_sequence or following.address <= row.address:
             continue
-        start: LineStart | None = LineStart(row.line, row.address, Kind.STATEMENT if row.is_stmt else Kind.REST)
-        if row.file not in indices or not wanted(row.line):
-            start = None
+        start = None
+        if row.file in indices and wanted(row.line):
+            start = LineStart(row.line, row.address, Kind.STATEMENT if row.is_stmt else Kind.REST)
         if found is not None and start is not None and row.address == end and row.line == found.line:
             found = min(found, start, key=lambda one: one.kind)
         else:
