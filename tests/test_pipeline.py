@@ -114,6 +114,8 @@ EXAMPLES = sorted((ROOT / "docs/examples").glob("*/*.c"))
 @pytest.mark.parametrize("name", ["6.1", "6.12"])
 @pytest.mark.parametrize("example", [pytest.param(path, id=path.parent.name) for path in EXAMPLES])
 def test_examples_expansion_compiles_with_kbuilds_flags(example: Path, name: str, tmp_path: Path) -> None:
+    if name != "6.1" and example.parent.name == "page_fault":
+        pytest.skip("page_fault.c names a line of 6.1's source")
     kernel = kernels.find(name)
     if not isinstance(kernel, InstalledKernel):
         requires.missing(kernel.reason)

@@ -16,6 +16,8 @@ def link_address(value: int, info: DebugInfo, arch: Architecture) -> Expr:
     section = info.elf.section_at(value)
     name, offset = info.elf.split(value)
     if section is not None and section.name == arch.percpu_section:
+        if name is not None and info.module is None:
+            raise Unreadable("per-cpu", "it is a per-CPU variable of an object file that is no module")
         return PerCpu(offset, info.module, name, arch.address_bits)
     address = Address(offset, info.module, name, arch.address_bits)
     check_address(address, info)

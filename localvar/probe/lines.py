@@ -1,30 +1,67 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Lines of a file, in whatever functions they have code: file.c:450, *@file.c:450, function("f@file.c:450")."""
+"""Lines of a file in the functions and inlined copies that have code of them, each with its own scopes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.ranges import die_ranges
-from localvar.dwarf.scope import FUNCTION_TAGS, Chain, chain_at, name_of
+from localvar.dwarf.scope import FUNCTION_TAGS, Chain, chain_at, name_of, origin, own_function
+from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
+from localvar.probe.functions import function_file, path_matches
 from localvar.probe.names import is_glob
-from localvar.probe.statements import Wanted, line_starts
+from localvar.probe.statements import Kind, LineStart, Wanted, line_starts
 
 
-def places_of_lines(units: list[Unit], file: str, wanted: Wanted) -> Iterator[tuple[Chain, int, int]]:
-    """(scopes, address, line) of each place where code of a wanted line begins, in order of address for each unit."""
+@dataclass(frozen=True)
+class LinePlace:
+    """A place of a line: the scopes of the function whose line it is, innermost first."""
+
+    chain: Chain
+    pc: int
+    line: int
+
+
+def places_of_lines(units: list[Unit], file: str, wanted: Wanted) -> Iterator[LinePlace]:
+    """The places of the wanted lines in all functions of units."""
     for unit in units:
-        starts = list(line_starts(unit, file, wanted))
+        starts = line_starts(unit, file, wanted)
         if not starts:
             continue
         functions = _functions(unit)
-        for line, pc in starts:
-            function = next((die for low, high, die in functions if low <= pc < high), None)
-            if function is not None:
-                yield chain_at(function, pc), pc, line
+        yield from places_in(((start, function) for start in starts
+                              for low, high, function in functions if low <= start.address < high), file)
+
+
+def places_in(starts: Iterable[tuple[LineStart, Die]], file: str) -> Iterator[LinePlace]:
+    """The places of lines in concrete functions: of each function and inlined copy those of the best kind it has."""
+    best: dict[tuple[int, int], list[tuple[Kind, LinePlace]]] = {}
+    for start, function in starts:
+        chain = _scopes(start, chain_at(function, start.address), file)
+        if chain is not None:
+            place = LinePlace(chain, start.address, start.line)
+            best.setdefault((own_function(chain).key, start.line), []).append((start.kind, place))
+    for found in best.values():
+        kind = min(kind for kind, _ in found)
+        yield from (place for each, place in found if each is kind)
+
+
+def _scopes(start: LineStart, chain: Chain, file: str) -> Chain | None:
+    """The scopes that a line's code at its place has: those of the function that calls what is inlined there, where the call
+    stands in that line; else all.  None where the line is of another function."""
+    for index, die in enumerate(chain):
+        called_at = die.tag == c.DW_TAG_inlined_subroutine and die.constant(c.DW_AT_call_line) == start.line
+        if called_at and path_matches(line_table(die.unit).file(die.constant(c.DW_AT_call_file)) or "", file):
+            return chain[index + 1 :]
+    if start.kind is Kind.STATEMENT:
+        return chain
+    own = own_function(chain)
+    first = origin(own).constant(c.DW_AT_decl_line)
+    return chain if first is not None and first <= start.line and path_matches(function_file(own) or "", file) else None
 
 
 def _functions(unit: Unit) -> list[tuple[int, int, Die]]:

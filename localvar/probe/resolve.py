@@ -49,11 +49,11 @@ from localvar.probe.functions import (
     units_of_file,
 )
 from localvar.probe.labels import labels_of, narrow
-from localvar.probe.lines import in_function, places_of_lines
+from localvar.probe.lines import LinePlace, in_function, places_in, places_of_lines
 from localvar.probe.names import is_glob
 from localvar.probe.probeable import Probeable, instruction_starts
 from localvar.probe.sites import OVERRIDDEN, make_site
-from localvar.probe.statements import Wanted, line_starts
+from localvar.probe.statements import LineStart, Wanted, line_starts
 
 FUNCTION_LIMIT = 1000
 """Functions that one glob may match: each is a search of the debug info, and a probe."""
@@ -299,21 +299,28 @@ class Resolver:
         yield from found
 
     def _in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
-        return [self._site(chain, pc) for chain, pc, _ in places_of_lines(units, file, wanted)
-                if target.name == "*" or in_function(chain, target.name)]
+        return [make_site(self.info, place.chain, place.pc, self.probeable, line=place.line)
+                for place in places_of_lines(units, file, wanted)
+                if target.name == "*" or in_function(place.chain, target.name)]
 
     def _lines_of(self, function: Die, target: Statement) -> Iterator[Site]:
         source = origin(function)
         file = function_file(function) or ""
         first = source.constant(c.DW_AT_decl_line) or 0
         wanted = _wanted_lines(target.where, first)
-        starts = list(line_starts(function.unit, file, wanted))
+        for place in self._places(function, file, wanted):
+            yield make_site(self.info, place.chain, place.pc, self.probeable, line=place.line)
+
+    def _places(self, function: Die, file: str, wanted: Wanted) -> Iterator[LinePlace]:
+        """The places of a function's lines in its own code and in its inlined copies."""
+        of_unit: dict[int, list[LineStart]] = {}
         for instance in all_instances([function]):
-            for _, pc in starts:
-                if any(low <= pc < high for low, high in instance.ranges):
-                    chain = chain_at(instance.chain[-1], pc)
-                    if own_function(chain) == instance.chain[0]:
-                        yield self._site(chain, pc)
+            concrete = instance.chain[-1]
+            if concrete.unit.offset not in of_unit:
+                of_unit[concrete.unit.offset] = line_starts(concrete.unit, file, wanted)
+            inside = [(start, concrete) for start in of_unit[concrete.unit.offset]
+                      if any(low <= start.address < high for low, high in instance.ranges)]
+            yield from (place for place in places_in(inside, file) if own_function(place.chain) == instance.chain[0])
 
     def _no_line(self, target: Statement, functions: list[Die], span: Span | None) -> Failure:
         asked = _asked_line(target.where, origin(functions[0]).constant(c.DW_AT_decl_line) or 0)
@@ -325,12 +332,7 @@ class Resolver:
         lines: set[int] = set()
         for function in functions:
             file = function_file(function) or ""
-            starts = {pc: line for line, pc in line_starts(function.unit, file, lambda _: True)}
-            for instance in all_instances([function]):
-                for pc, line in starts.items():
-                    inside = any(low <= pc < high for low, high in instance.ranges)
-                    if inside and own_function(chain_at(instance.chain[-1], pc)) == instance.chain[0]:
-                        lines.add(line)
+            lines |= {place.line for place in self._places(function, file, lambda _: True)}
         return lines
 
     def statements(self, site: Site) -> list[Site]:

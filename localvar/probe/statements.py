@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Source lines to addresses: every address range of a line, in every scope (DWARF 5 section 6.2)."""
+"""Source lines to addresses: every address range of a line (DWARF 5 section 6.2)."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 from localvar.dwarf.line import LineTable
@@ -14,38 +16,57 @@ from localvar.probe.functions import path_matches
 Wanted = Callable[[int], bool]
 
 
-def line_starts(unit: Unit, file: str, wanted: Wanted) -> Iterator[tuple[int, int]]:
-    """(line, address) where code of a wanted line of the file begins, at statement boundaries.
+class Kind(enum.IntEnum):
+    """What the line table says of a place, the best first.
 
-    A line whose code is split has one entry for each range.  A line that has no instruction of its own, only rows at
-    the address of another, has entries there.
+    STATEMENT: instructions of the line, from where it recommends a breakpoint (is_stmt).  BARE: the line begins there, and the
+    instruction is another line's: that of a function inlined into it, mostly.  REST: instructions of the line without
+    such a recommendation: all that gcc leaves of many a `return -EINVAL`.
     """
+
+    STATEMENT = 0
+    BARE = 1
+    REST = 2
+
+
+@dataclass(frozen=True, order=True)
+class LineStart:
+    """A place where code of a line begins."""
+
+    line: int
+    address: int
+    kind: Kind
+
+
+def line_starts(unit: Unit, file: str, wanted: Wanted) -> list[LineStart]:
+    """Where code of the wanted lines of a file begins: one entry for each range of a line whose code is split."""
     table = line_table(unit)
     indices = {index for index, path in enumerate(table.files) if path and path_matches(path, file)}
     if not indices:
-        return
-    ranges = dict(_ranges(table, indices, wanted))
-    yield from sorted((line, address) for address, line in ranges.items())
-    with_code = set(ranges.values())
-    bare = {(row.line, row.address) for row in table.rows if row.file in indices and wanted(row.line)
-            and row.is_stmt and not row.end_sequence and row.line not in with_code}
-    yield from sorted(bare)
+        return []
+    ranges = set(_ranges(table, indices, wanted))
+    taken = {(start.line, start.address) for start in ranges}
+    bare = {LineStart(row.line, row.address, Kind.BARE) for row in table.rows if row.file in indices and wanted(row.line)
+            and row.is_stmt and not row.end_sequence and (row.line, row.address) not in taken}
+    return sorted(ranges | bare)
 
 
-def _ranges(table: LineTable, indices: set[int], wanted: Wanted) -> Iterator[tuple[int, int]]:
-    """(address, line) where a contiguous range of one wanted line begins with a statement."""
-    end, line = -1, -1
+def _ranges(table: LineTable, indices: set[int], wanted: Wanted) -> Iterator[LineStart]:
+    """Contiguous ranges of one wanted line, each from its first statement on, where it has one."""
+    found: LineStart | None = None
+    end = -1
     for row, following in pairwise(table.rows):
         if row.end_sequence or following.address <= row.address:
             continue
+        start = None
         if row.file in indices and wanted(row.line):
-            if (row.address != end or row.line != line) and row.is_stmt:
-                yield row.address, row.line
-            end, line = following.address, row.line
+            start = LineStart(row.line, row.address, Kind.STATEMENT if row.is_stmt else Kind.REST)
+        if found is not None and start is not None and row.address == end and row.line == found.line:
+            found = min(found, start, key=lambda one: one.kind)
         else:
-            end = -1
-
-
-def lines_with_code(unit: Unit, file: str) -> list[int]:
-    """Lines of the file that have code in the unit, ascending."""
-    return sorted({line for line, _ in line_starts(unit, file, lambda _: True)})
+            if found is not None:
+                yield found
+            found = start
+        end = following.address
+    if found is not None:
+        yield found
