@@ -214,10 +214,10 @@ def test_the_bits_beside_a_piece_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(("kind", "value", "expected"), [
-    ("int", -2, 0xFFFF_FFFE), ("long", -2, 0xFFFF_FFFF_FFFF_FFFE), ("unsigned char", 0x1FF, 0xFF), ("_Bool", 5, 1),
+    ("int", -2, 0xFFFF_FFFF_FFFF_FFFE), ("long", -2, 0xFFFF_FFFF_FFFF_FFFE), ("unsigned char", 0x1FF, 0xFF), ("_Bool", 5, 1),
     ("pointer", 1 << 63, 1 << 63)])
-def test_a_whole_variable_in_a_register_is_extended_by_zeros(kind: str, value: int, expected: int) -> None:
-    """As an instruction that writes its lower 32 bits does; the rest of the register is nobody's."""
+def test_a_whole_variable_in_a_register_is_extended_by_its_type(kind: str, value: int, expected: int) -> None:
+    """Code behind may go on with the whole register: where it extended an int, it did so by its sign."""
     compiled = setter(World(variable("x", op.reg3(), kind)), "x")
     after = Registers.from_buffer_copy(compiled.call("run", {8: value & (1 << 64) - 1, BX: (1 << 64) - 1}, 8 * len(FIELDS)))
     assert after.bx == expected
