@@ -179,6 +179,13 @@ def test_calls_that_pass_the_same_are_read_the_same_way() -> None:
     assert world.returns() == [AT_A, AT_B]
 
 
+def test_the_address_of_a_per_cpu_variable_is_passed_as_c_has_it() -> None:
+    """Not where the copy of the CPU is that the probe runs on: that is what this_cpu_ptr() makes of it."""
+    world = World(caller("a", A, site_of(A + 0x10, passed(op.addr(0x6010)))),
+                  sections=[Section(".data..percpu", bytes(0x40), 0x6000)])
+    assert values(world.read(), [AT_A], {}, slide=0x1000_0000) == [0x6010]
+
+
 def test_the_frame_is_that_of_the_probed_address() -> None:
     """At the entry itself nothing is pushed yet: rbx is in its register, the CFA is rsp + 8."""
     world = World(caller("a", A, site_of(A + 0x10, passed(op.breg3(0)))))

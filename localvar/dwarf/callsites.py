@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from localvar.arch import Architecture
 from localvar.dwarf import constants as c
 from localvar.dwarf.errors import DwarfError, Unreadable
-from localvar.dwarf.expression import Context, evaluate_value
+from localvar.dwarf.expression import evaluate_value
 from localvar.dwarf.locate import Locator
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.op import decode
 from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.scope import entry_of, name_of, origin
+from localvar.dwarf.stack import Context
 from localvar.dwarf.unit import Die
 from localvar.model.calls import Call
 from localvar.model.expr import Expr

@@ -14,13 +14,14 @@ from localvar.dwarf.body import is_body, uses_stack_pointer
 from localvar.dwarf.cfi import CallFrames, RegisterOffset
 from localvar.dwarf.describe import describe
 from localvar.dwarf.errors import DwarfError, Unreadable
-from localvar.dwarf.expression import Context, evaluate, evaluate_value
+from localvar.dwarf.expression import evaluate, evaluate_value
 from localvar.dwarf.forms import ADDRESSES, CONSTANTS, STRINGS
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.loclists import expressions_at
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.op import decode
 from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, chain_at, name_of, origin, own_function
+from localvar.dwarf.stack import Context
 from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
 from localvar.model import fold
