@@ -52,7 +52,7 @@ struct pt_regs {
 };
 """,
     "linux/percpu.h": "#pragma once\n#define DECLARE_PER_CPU(type, name) extern __typeof__(type) name\n"
-                      "#define this_cpu_read(name) (name)\n",
+                      "#define this_cpu_read(name) (name)\n#define this_cpu_ptr(pointer) (pointer)\n",
     "linux/sched/task.h": "#pragma once\nextern struct task init_task;\n",
     "linux/kprobes.h": """\
 #pragma once
