@@ -175,18 +175,19 @@ class Resolver:
     def _callee(self, target: Function, span: Span | None) -> Iterator[Site]:
         """What a function calls: copies inlined into it, and entries of functions where a hit counts when it returns to a
         call in that function."""
-        wanted, found, named = target.callee or "", False, set[str]()
+        wanted, found, inlined, named = target.callee or "", False, False, set[str]()
         callers: dict[int, set[int]] = {}
         for instance in self._instances(replace(target, callee=None, variant=Variant.ANY), span):
-            if target.variant in (Variant.ANY, Variant.INLINE):
-                for name, chain in inlined_callees(instance.chain):
-                    ranges = die_ranges(chain[0])
-                    if fnmatchcase(name, wanted) and ranges:
+            for name, chain in inlined_callees(instance.chain):
+                ranges = die_ranges(chain[0])
+                if fnmatchcase(name, wanted) and ranges:
+                    inlined = True
+                    if target.variant in (Variant.ANY, Variant.INLINE):
                         found = True
                         entry = entry_of(chain[0], ranges)
                         yield self._site(blocks_within(chain, entry), entry)
+            named |= {name for name in named_calls(instance.chain[0]) if fnmatchcase(name, wanted)}
             if target.variant is not Variant.INLINE:
-                named |= {name for name in named_calls(instance.chain[0]) if fnmatchcase(name, wanted)}
                 self._calls(instance, wanted, callers)
         kind = SiteKind.RETURN if target.variant is Variant.RETURN else SiteKind.INSTRUCTION
         for pc, addresses in sorted(callers.items()):
@@ -194,11 +195,14 @@ class Resolver:
             if site is not None:
                 found = True
                 yield replace(site, callers=tuple(sorted(addresses)))
-        if not found and named:
+        if not found and named and target.variant is not Variant.INLINE:
             one = sorted(named)[0]
             why = "in a module this is not supported" if self.info.module is not None else "they are tail calls, or indirect"
             raise source_failure("not-supported", f"calls of '{one}' in '{target.name}' cannot be told from others: {why}", span,
                                  fix=f'probe kernel.function("{one}") and look at the caller, or the line of the call')
+        if not found and (inlined or named):
+            how = "inlined into" if inlined else "called out of line by"
+            raise source_failure("no-code", f"'{wanted}' is only {how} '{target.name}'", span)
         if not found:
             raise source_failure("no-such-function", f"function '{target.name}' neither calls nor inlines '{wanted}'", span)
 
@@ -346,7 +350,7 @@ class Resolver:
 
     def _no_line(self, target: Statement, functions: list[Die], span: Span | None) -> Failure:
         asked = _asked_line(target.where, origin(functions[0]).constant(c.DW_AT_decl_line) or 0)
-        near = sorted(self._lines_with_code(functions), key=lambda line: abs(line - asked))[:4]
+        near = sorted(self._lines_with_code(functions), key=lambda line: (abs(line - asked), -line))[:4]
         notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
         return source_failure("no-such-line", f"function '{target.name}' has no code at line {asked}", span, notes=notes)
 
