@@ -220,8 +220,13 @@ SCAN_CONTROL = """struct scan_control sc = GET_LOCAL_VAR(sc);
 
 def expanded(where: Setting, folder: Path, body: str, coordinate: str, front: str = "", behind: str = "") -> str:
     """The text of a handler's expansion.  Raises Failure."""
+    return expanded_text(where, folder, HANDLER % (front, behind, body, coordinate))
+
+
+def expanded_text(where: Setting, folder: Path, source: str) -> str:
+    """The text of a handler file's expansion.  Raises Failure."""
     file = folder / "handler.c"
-    file.write_text(HANDLER % (front, behind, body, coordinate))
+    file.write_text(source)
     log = Log()
     result = expand(Job(str(file), where.flags, where.directory, "handler.c", "handler", ("handler",)), where.kernel, log)
     assert [d.message for d in log.diagnostics if d.slug != "sites-left-out"] == []
@@ -270,6 +275,61 @@ def test_the_handlers_own_definition_of_the_same_layout_is_used(installed: Setti
         text = expanded(installed, tmp_path, body, "free_map_info", front, behind)
         assert text.count("struct map_info {") == 1
         assert compiled(installed, tmp_path, text) == ""
+
+
+TWO = """#include <linux/module.h>
+#include <linux/spinlock.h>
+#include <linux/sched.h>
+#include <localvar.h>
+%s
+static int of_serial(struct pt_regs *regs, void *buf, int bufsize)
+{
+	return scnprintf(buf, bufsize, "%%d", GET_LOCAL_VAR(i)->irq);
+}
+LOCALVAR_PROBE(of_serial, "kernel.function(\\"serial_do_unlink\\").call");
+
+static int of_xen(struct pt_regs *regs, void *buf, int bufsize)
+{
+	__auto_type info = GET_LOCAL_VAR(info);
+
+	return scnprintf(buf, bufsize, "%%u %%d", info->irq, info->u.virq);
+}
+LOCALVAR_PROBE(of_xen, "kernel.function(\\"xen_irq_info_cleanup\\").call");
+LOCALVAR_MODULE();
+MODULE_LICENSE("GPL");
+"""
+
+
+def test_a_private_name_of_two_files_is_two_types(installed: Setting, tmp_path: Path) -> None:
+    text = expanded_text(installed, tmp_path, TWO % "")
+    sizes = {name: definition_in(installed, file) for name, file in {
+        "struct irq_info": "drivers/tty/serial/8250/8250_core.c",
+        "struct irq_info__events_base": "drivers/xen/events/events_base.c"}.items()}
+    for name, size in sizes.items():
+        assert text.count(f"{name} {{") == 1
+        assert f"LOCALVAR_SIZE({name}, {size});" in text
+    assert compiled(installed, tmp_path, text) == ""
+
+
+def definition_in(where: Setting, file: str) -> int | None:
+    return type_definition(where.kernel.names, "struct irq_info", file).size
+
+
+def test_a_private_type_that_only_accessors_use_gives_way_to_the_files_own(installed: Setting, tmp_path: Path) -> None:
+    text = expanded_text(installed, tmp_path, TWO % "#include <asm/pci_x86.h>")  # which has a third struct irq_info
+    assert "struct irq_info__8250_core {" in text and "struct irq_info__events_base {" in text
+    assert "struct irq_info {" not in text
+    assert compiled(installed, tmp_path, text) == ""
+
+
+def test_two_types_of_a_name_that_the_handlers_say_are_an_error_that_shows_both(installed: Setting, tmp_path: Path) -> None:
+    with pytest.raises(Failure) as failure:
+        expanded_text(installed, tmp_path, TWO.replace("__auto_type info", "struct irq_info *info") % "")
+    (diagnostic,) = failure.value.diagnostics
+    assert diagnostic.slug == "type-collides" and diagnostic.span is not None
+    notes = [note.message for note in diagnostic.notes]
+    assert notes[0].startswith("drivers/tty/serial/8250/8250_core.c:83: struct irq_info { struct hlist_node node;")
+    assert notes[1].startswith("drivers/xen/events/events_base.c:97: struct irq_info { struct list_head list;")
 
 
 def definition(where: Setting, kind: str, name: str) -> Record:
