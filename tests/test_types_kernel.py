@@ -154,10 +154,9 @@ def without_header(chooser: Chooser, types: Sequence[Record | Enumeration]) -> l
         return [*map(str, assertions(ctype, spelling(ctype)))]
 
     checks = [complete(spelling(ctype)) for ctype in types]
-    if len(types) > 1:
-        includes = chooser.choose(types[0].declared, checks, depth=DEPTH)
-        if includes and chooser.run(includes, [MACROS, *(line for ctype in types for line in asserted(ctype))]).ok:
-            return []
+    everything = [*checks, MACROS, *(line for ctype in types for line in asserted(ctype))]
+    if chooser.choose(types[0].declared, everything, depth=DEPTH):
+        return []
     found = []
     for ctype, check in zip(types, checks, strict=True):
         includes = chooser.choose(ctype.declared, [check])
