@@ -18,6 +18,8 @@ import pytest
 
 from localvar.diagnostics import Failure, Log
 from localvar.dwarf import constants as c
+from localvar.dwarf.elf import Elf
+from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.types import type_at
 from localvar.dwarf.unit import Die
 from localvar.kbuild.environment import Host, Request, find_build_directory, find_vmlinux
@@ -41,6 +43,7 @@ from tests.kernel.requires import missing
 EVERYTHING = os.environ.get("LOCALVAR_ALL") == "1"
 DEFINITIONS = 1 << 30 if EVERYTHING else 500
 HEADERS = 1 << 30 if EVERYTHING else 30
+MODULES = 50 if EVERYTHING else 12
 BATCH = 300
 TAGS = {c.DW_TAG_structure_type, c.DW_TAG_union_type, c.DW_TAG_enumeration_type}
 
@@ -78,14 +81,14 @@ def installed() -> Setting:
     return setting(VMLINUX[0].name.removeprefix("vmlinux-"))
 
 
-def definitions(kernel: Kernel, number: int, seed: int) -> list[Record | Enumeration]:
+def definitions(info: DebugInfo, number: int, seed: int) -> list[Record | Enumeration]:
     """Named struct, union and enum definitions, from units in random order; all of them where number is above what there is."""
     choice = random.Random(seed)
-    offsets = list(kernel.info.unit_offsets)
+    offsets = list(info.unit_offsets)
     choice.shuffle(offsets)
     found: dict[tuple[object, ...], Record | Enumeration] = {}
     for offset in offsets:
-        unit = kernel.info.unit(offset)
+        unit = info.unit(offset)
         dies = [die for entry in unit.top_level if entry[1].tag in TAGS and (die := Die(unit, entry)).string(c.DW_AT_name)]
         dies = [die for die in dies if not die.flag(c.DW_AT_declaration)]
         for die in dies if EVERYTHING else choice.sample(dies, min(8, len(dies))):
@@ -118,7 +121,7 @@ def batches(texts: list[str]) -> Iterator[str]:
 
 def test_definitions_of_a_kernel_have_the_layout_that_debug_info_says(installed: Setting, tmp_path: Path) -> None:
     layouts = Layouts()
-    types = definitions(installed.kernel, DEFINITIONS, 1)
+    types = definitions(installed.kernel.info, DEFINITIONS, 1)
     assert len(types) >= min(DEFINITIONS, 8000)
     texts = [in_a_function(number, ctype, layouts) for number, ctype in enumerate(types)]
     assert sum(text.count("LOCALVAR_MEMBER(") for text in texts) > 5 * len(types)
@@ -126,11 +129,29 @@ def test_definitions_of_a_kernel_have_the_layout_that_debug_info_says(installed:
         assert gcc_errors(text, tmp_path) + clang_errors(text) == []
 
 
+def test_definitions_of_modules_have_the_layout_that_debug_info_says(installed: Setting, tmp_path: Path) -> None:
+    files = sorted(Path("/usr/lib/debug/lib/modules", installed.kernel.release, "kernel").rglob("*.ko"))
+    if len(files) < MODULES:
+        missing("no debug files of modules; run tools/setup-debian.sh test")
+    texts: dict[str, None] = {}
+    seen = set()
+    for file in random.Random(3).sample(files, MODULES):
+        layouts = Layouts()
+        for ctype in definitions(DebugInfo(Elf.open(file), file.stem), DEFINITIONS, 4):
+            same = (spelling(ctype), ctype.declared, ctype.size)  # modules have thousands of types of headers in common
+            if same not in seen:
+                seen.add(same)
+                texts[in_a_function(0, ctype, layouts)] = None
+    assert len(texts) > 5 * MODULES
+    for text in batches([text.replace("f0(", f"f{number}(", 1) for number, text in enumerate(texts)]):
+        assert gcc_errors(text, tmp_path) + clang_errors(text) == []
+
+
 def test_the_chosen_includes_make_types_of_shipped_headers_complete(
     installed: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = installed.path
-    types = [ctype for ctype in definitions(installed.kernel, 4 * HEADERS, 2) if path.bring(ctype)][:HEADERS]
+    types = [ctype for ctype in definitions(installed.kernel.info, 4 * HEADERS, 2) if path.bring(ctype)][:HEADERS]
     assert len(types) >= min(HEADERS, 5000)
     of_file: dict[str | None, list[Record | Enumeration]] = {}
     for ctype in types:
