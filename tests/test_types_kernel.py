@@ -275,6 +275,17 @@ def test_a_private_struct_behind_a_pointer_can_be_looked_into(installed: Setting
     assert compiled(installed, tmp_path, text) == ""
 
 
+@pytest.mark.parametrize("body", [
+    'struct scan_control *sc = GET_LOCAL_VAR(sc);\n\treturn scnprintf(buf, bufsize, "%u", sc->may_unmap);',
+    'return scnprintf(buf, bufsize, "%u", (GET_LOCAL_VAR(sc)) -> may_unmap);'])
+def test_a_private_struct_of_which_only_a_bit_field_is_used_is_written_out(
+    installed: Setting, tmp_path: Path, body: str
+) -> None:
+    text = expanded(installed, tmp_path, body, r"kernel.function(\"shrink_node\").call")
+    assert "struct scan_control {" in text
+    assert compiled(installed, tmp_path, text) == ""
+
+
 def test_a_private_struct_that_is_not_looked_into_is_only_declared(installed: Setting, tmp_path: Path) -> None:
     body = 'return scnprintf(buf, bufsize, "%px", GET_LOCAL_VAR(rq));'
     text = expanded(installed, tmp_path, body, r"kernel.function(\"update_rq_clock@kernel/sched/core.c\")")
