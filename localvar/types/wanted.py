@@ -13,7 +13,7 @@ from localvar.diagnostics import Log, Note
 from localvar.model.ctype import Array, CType, Pointer, Record, strip
 from localvar.model.plan import PlannedUse, ReadPlan
 from localvar.model.source import Macro, ProbeSource
-from localvar.types.asserts import all_members, named_members
+from localvar.types.asserts import all_members
 from localvar.types.closure import Named, spelling
 from localvar.types.same import same_type
 
@@ -82,7 +82,7 @@ def reached(wants: Sequence[Wanted], members: frozenset[str], names: Definitions
             whole = names.tagged(inner.kind, inner.name) if inner.declaration else inner
             if isinstance(whole, Record) and not whole.declaration:
                 pending.append(whole)
-                if shipped(whole) and any(name in members for name, _, _ in named_members(whole)):
+                if shipped(whole) and any(member.name in members for member in all_members(whole)):
                     found[name] = whole
     return found
 
