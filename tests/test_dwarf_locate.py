@@ -399,7 +399,7 @@ lea -0x8(%r10),%rsp."""
 @pytest.mark.parametrize(("location", "frame_base", "there"), [
     (op.breg6(-64), None, range(0x1014, 0x10F4)), (op.bregx(6, -64), None, range(0x1014, 0x10F4)),
     (op.fbreg(-64), op.reg6(), range(0x1014, 0x10F4)), (op.fbreg(-64), op.regx(6), range(0x1014, 0x10F4)),
-    (op.breg10(0), None, [*range(0x1005, 0x1014), *range(0x10F4, 0x10F8)]),
+    (op.bregx(10, 0), None, [*range(0x1005, 0x1014), *range(0x10F4, 0x10F8)]),
 ])
 def test_a_place_relative_to_the_frames_register_is_there_while_that_finds_the_frame(
     location: object, frame_base: object, there: Sequence[int]
@@ -410,6 +410,17 @@ def test_a_place_relative_to_the_frames_register_is_there_while_that_finds_the_f
     places = {pc: read(found, "x", pc).location for pc in range(0x1000, 0x1100)}
     assert {pc for pc, place in places.items() if isinstance(place, Memory)} == set(there)
     assert {slug(place) for pc, place in places.items() if pc not in there} == {"no-frame"}
+
+
+def test_an_argument_in_memory_is_behind_the_frame_where_its_function_aligns_the_stack() -> None:
+    """gcc gives it relative to the register in which it once had the CFA, which holds anything later."""
+    fields: dict[str, Any] = {"debug_frame": [ALIGNED]}
+    places = [where(variable("x", op.breg10(8)), pc=pc, **fields) for pc in (0x1000, 0x1005, 0x1014, 0x10F0, 0x10F4, 0x10F8)]
+    slot = Load(fold.add(Reg(6), -8))
+    frames = [fold.add(Reg(7), 8), Reg(10), slot, slot, Reg(10), fold.add(Reg(7), 8)]
+    assert places == [Memory(fold.add(frame, 8)) for frame in frames]
+    assert slug(where(variable("x", op.breg9(8)), **fields)) == "no-frame"
+    assert slug(where(variable("x", op.expr(op.breg10(8), op.deref())), **fields)) == "no-frame"
 
 
 def test_a_place_relative_to_the_frame_pointer_is_there_when_it_is_set_up() -> None:

@@ -11,9 +11,11 @@ that the number is kept in some of the time.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from localvar.arch import Architecture
 from localvar.dwarf import constants as c
-from localvar.dwarf.cfi import CallFrames, CfaRule, RegisterOffset
+from localvar.dwarf.cfi import CallFrames, CfaRule, RegisterOffset, Row
 from localvar.dwarf.op import Operation, decode
 from localvar.model.location import Reason
 
@@ -35,6 +37,27 @@ def not_there(frames: CallFrames, pc: int, arch: Architecture, own: Operations, 
         return Reason("not-tracked", "debug info names two registers for all of the function, and the compiler does not "
                       "keep it in them all the time")
     return None
+
+
+def behind_frame(frames: CallFrames, pc: int, arch: Architecture, own: Operations) -> int | None:
+    """How far behind the CFA an argument in memory is that gcc gives relative to the register in which it keeps the CFA for a
+    few instructions (the DRAP, where it aligns the stack): the CFA does not move.  Raises DwarfError on damage."""
+    if len(own) != 1 or not (c.DW_OP_breg0 <= own[0].code <= c.DW_OP_breg0 + 31):
+        return None
+    register = own[0].code - c.DW_OP_breg0
+    if register in arch.preserved:
+        return None
+    kept = {row.cfa.offset for row in _rows(frames, pc) if isinstance(row.cfa, RegisterOffset) and row.cfa.register == register}
+    return own[0].number() - kept.pop() if len(kept) == 1 else None
+
+
+def _rows(frames: CallFrames, pc: int) -> Iterator[Row]:
+    """All rows of the description that holds pc."""
+    description = frames.description(pc)
+    at = description.low if description is not None else pc
+    while description is not None and at < description.high and (row := frames.row(at)) is not None:
+        yield row
+        at = max(row.high, at + 1)
 
 
 def uses_stack_pointer(operations: Operations, arch: Architecture) -> bool:
@@ -79,14 +102,9 @@ def is_body(frames: CallFrames, pc: int, arch: Architecture) -> bool:
     The body's rule for the CFA is the one that holds for most of the code.  Where that is not made from the stack pointer,
     as in a function that aligns its stack, nothing is proven.  Raises DwarfError on damage.
     """
-    description = frames.description(pc)
-    if description is None:
-        return False
     sizes: dict[CfaRule | None, int] = {}
-    at = description.low
-    while at < description.high and (row := frames.row(at)) is not None:
-        sizes[row.cfa] = sizes.get(row.cfa, 0) + row.high - at
-        at = max(row.high, at + 1)
+    for row in _rows(frames, pc):
+        sizes[row.cfa] = sizes.get(row.cfa, 0) + row.high - row.low
     body = max(sizes, key=lambda rule: sizes[rule], default=None)
     here = frames.row(pc)
     by_stack_pointer = isinstance(body, RegisterOffset) and body.register == arch.stack_pointer
