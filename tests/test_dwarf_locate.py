@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -354,14 +355,13 @@ def test_the_frame_is_where_the_call_frame_information_has_it_at_the_pc(section:
 
 
 @pytest.mark.parametrize(("frame_base", "expected"), [
-    (op.reg6(), fold.add(Reg(6), -24)),
     (op.expr(op.breg6(8), op.stack_value()), fold.add(Reg(6), -16)),
     (op.expr(op.breg3(0), op.deref()), fold.add(Load(Reg(3)), -24)), (op.bregx(6, 16), fold.add(Reg(6), -8)),
     (op.expr(op.call_frame_cfa(), op.lit16(), op.minus()), fold.add(Reg(7), -32)),
     (loclist((0x1000, 0x1001, op.breg7(8)), (0x1001, 0x1100, op.breg7(16))), fold.add(Reg(7), -16)),
 ])
 def test_every_form_of_frame_base_is_understood(frame_base: object, expected: Any) -> None:
-    """clang has DW_OP_reg6, whose value is the frame base; old gcc a location list."""
+    """old gcc has a location list; clang DW_OP_reg6, whose value is the frame base: see below."""
     found = locator(function(variable("x", op.fbreg(-24)), frame_base=frame_base))
     assert read(found, "x").location == Memory(expected)
 
@@ -386,6 +386,55 @@ def test_a_place_relative_to_the_stack_pointer_is_there_in_the_body_only(locatio
 def test_a_place_relative_to_the_stack_pointer_is_not_proven_where_the_function_aligns_its_stack() -> None:
     """gcc, -mstackrealign and its kin: the frame is found by %rbp, nothing tells when %rsp has been aligned."""
     assert {slug(where(variable("x", op.breg7(352)), pc=pc)) for pc in range(0x1000, 0x1100)} == {"no-frame"}
+
+
+ALIGNED = Fde(Cie((cfa.def_cfa(7, 8), cfa.offset(16, 1))), 0x1000, 0x100, (
+    cfa.advance(5), cfa.def_cfa(10, 0), cfa.advance(13), cfa.expression(6, op.breg6(0)), cfa.advance(2),
+    cfa.def_cfa_expression(op.expr(op.breg6(-8), op.deref())), cfa.advance(0xE0), cfa.def_cfa(10, 0),
+    cfa.advance(4), cfa.def_cfa(7, 8)))
+"""gcc: lea 0x8(%rsp),%r10; and $-16,%rsp; push -0x8(%r10); push %rbp; mov %rsp,%rbp; push %r10; at the end pop %r10; pop %rbp;
+lea -0x8(%r10),%rsp."""
+
+
+@pytest.mark.parametrize(("location", "frame_base", "there"), [
+    (op.breg6(-64), None, range(0x1014, 0x10F4)), (op.bregx(6, -64), None, range(0x1014, 0x10F4)),
+    (op.fbreg(-64), op.reg6(), range(0x1014, 0x10F4)), (op.fbreg(-64), op.regx(6), range(0x1014, 0x10F4)),
+    (op.bregx(10, 0), None, [*range(0x1005, 0x1014), *range(0x10F4, 0x10F8)]),
+])
+def test_a_place_relative_to_the_frames_register_is_there_while_that_finds_the_frame(
+    location: object, frame_base: object, there: Sequence[int]
+) -> None:
+    """Locals at %rbp, arguments in memory at %r10: one location for the whole function.  At its entry %rbp is the caller's:
+    device_create() of Linux 6.1 has its va_list so."""
+    found = locator(function(variable("x", location), frame_base=frame_base), debug_frame=[ALIGNED])
+    places = {pc: read(found, "x", pc).location for pc in range(0x1000, 0x1100)}
+    assert {pc for pc, place in places.items() if isinstance(place, Memory)} == set(there)
+    assert {slug(place) for pc, place in places.items() if pc not in there} == {"no-frame"}
+
+
+def test_an_argument_in_memory_is_behind_the_frame_where_its_function_aligns_the_stack() -> None:
+    """gcc gives it relative to the register in which it once had the CFA, which holds anything later."""
+    fields: dict[str, Any] = {"debug_frame": [ALIGNED]}
+    places = [where(variable("x", op.breg10(8)), pc=pc, **fields) for pc in (0x1000, 0x1005, 0x1014, 0x10F0, 0x10F4, 0x10F8)]
+    slot = Load(fold.add(Reg(6), -8))
+    frames = [fold.add(Reg(7), 8), Reg(10), slot, slot, Reg(10), fold.add(Reg(7), 8)]
+    assert places == [Memory(fold.add(frame, 8)) for frame in frames]
+    assert slug(where(variable("x", op.breg9(8)), **fields)) == "no-frame"
+    assert slug(where(variable("x", op.expr(op.breg10(8), op.deref())), **fields)) == "no-frame"
+
+
+def test_a_place_relative_to_the_frame_pointer_is_there_when_it_is_set_up() -> None:
+    places = {pc: where(variable("x", op.breg6(-24)), pc=pc) for pc in range(0x1000, 0x1100)}
+    assert {pc for pc, place in places.items() if place == Memory(fold.add(Reg(6), -24))} == set(range(0x1004, 0x1100))
+
+
+def test_a_number_in_two_registers_for_all_of_a_function_is_proven_nowhere() -> None:
+    """gcc does not track an __int128: it names the registers that it is in after they are loaded and until they are needed.
+    It tracks a struct in two registers."""
+    both = op.expr(op.reg12(), op.piece(8), op.reg13(), op.piece(8))
+    assert slug(where(variable("x", both, "s128"))) == "not-tracked"
+    assert isinstance(where(variable("x", op.expr(op.reg12(), op.piece(2), op.reg13(), op.piece(2)), "text")), Pieces)
+    assert isinstance(where(variable("x", loclist((0x1000, 0x1100, both)), "s128")), Pieces)
 
 
 def test_a_place_in_a_location_list_is_what_the_list_says() -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from localvar.arch import Architecture
 from localvar.dwarf import constants as c
 from localvar.dwarf.addresses import link_address, pointer_value
-from localvar.dwarf.body import is_body, uses_stack_pointer
+from localvar.dwarf.body import behind_frame, not_there
 from localvar.dwarf.cfi import CallFrames, RegisterOffset
 from localvar.dwarf.describe import describe
 from localvar.dwarf.errors import DwarfError, Unreadable
@@ -233,21 +233,27 @@ class Locator:
         expressions = expressions_at(holder, c.DW_AT_location, pc)
         if not expressions:
             return [(absent("no-range", "it has no value at this address (not yet assigned, or no longer needed)"), "no range")]
-        if self._is_of_body(expressions[0], holder, chain) and not is_body(self.frames, pc, self.arch):
-            return [(absent("no-frame", "debug info gives its place relative to the stack pointer in the body of the function, "
-                            "and this address is not proven to be there"), self._words(expressions[0], holder))]
+        if (found := self._of_body(holder, chain, pc, type_of(_typed(die)))) is not None:
+            return [(found, self._words(expressions[0], holder))]
         context = self._context(holder, chain, pc)
         return [(evaluate(data, context), self._words(data, holder)) for data in expressions]
 
-    def _is_of_body(self, data: bytes, holder: Die, chain: Chain) -> bool:
-        """Whether a location is the same in all of a function, but made from the stack pointer, which is not."""
-        if holder.block(c.DW_AT_location) is None:
-            return False
-        operations = decode(data, *holder.unit.sizes[:2])
-        if any(operation.code == c.DW_OP_fbreg for operation in operations):
-            base = chain[-1].block(c.DW_AT_frame_base)
-            operations += decode(base, *chain[-1].unit.sizes[:2]) if base is not None else ()
-        return uses_stack_pointer(operations, self.arch)
+    def _of_body(self, holder: Die, chain: Chain, pc: int, ctype: CType) -> Location | None:
+        """A location that is the same in all of a function, and so not quite true at pc; a location list knows the pc."""
+        data = holder.block(c.DW_AT_location)
+        if data is None:
+            return None
+        own = decode(data, *holder.unit.sizes[:2])
+        base = chain[-1].block(c.DW_AT_frame_base) if any(one.code == c.DW_OP_fbreg for one in own) else None
+        of_base = decode(base, *chain[-1].unit.sizes[:2]) if base is not None else ()
+        reason = not_there(self.frames, pc, self.arch, own, of_base, isinstance(strip(ctype), BaseType))
+        behind = behind_frame(self.frames, pc, self.arch, own) if reason is not None else None
+        if behind is None:
+            return None if reason is None else Absent(reason)
+        try:
+            return Memory(fold.add(self.cfa(holder, pc), behind))
+        except Unreadable as problem:
+            return Absent(problem.reason)
 
     def _without_location(self, die: Die) -> tuple[Location, str]:
         first = origin(die)
