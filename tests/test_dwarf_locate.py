@@ -57,9 +57,9 @@ def function(*children: Die, frame_base: object = None, **attributes: Any) -> Di
     return Die("subprogram", label="f", name="f", low_pc=0x1000, high_pc=0x100, frame_base=base, children=children, **attributes)
 
 
-def locator(*dies: Die, version: int = 5, **fields: Any) -> Locator:
+def locator(*dies: Die, version: int = 5, producer: str = "", **fields: Any) -> Locator:
     fields.setdefault("debug_frame", [FRAME])
-    root = Die("compile_unit", name="a.c", low_pc=0x1000, high_pc=0x1000, children=[*BASES, *dies])
+    root = Die("compile_unit", name="a.c", producer=producer, low_pc=0x1000, high_pc=0x1000, children=[*BASES, *dies])
     return Locator(debug_info(Image(units=[Unit(root, version=version)], sections=[DATA], **fields)), X86_64)
 
 
@@ -435,6 +435,18 @@ def test_a_number_in_two_registers_for_all_of_a_function_is_proven_nowhere() -> 
     assert slug(where(variable("x", both, "s128"))) == "not-tracked"
     assert isinstance(where(variable("x", op.expr(op.reg12(), op.piece(2), op.reg13(), op.piece(2)), "text")), Pieces)
     assert isinstance(where(variable("x", loclist((0x1000, 0x1100, both)), "s128")), Pieces)
+
+
+@pytest.mark.parametrize("location", [op.reg0(), op.regx(0), op.expr(op.reg0(), op.piece(4))])
+def test_a_register_of_an_asm_statement_is_proven_nowhere(location: op.Op | op.Expr) -> None:
+    """gcc's one location for all of a scope: `register int x asm("eax")`, as get_user() and hypercalls have it.  Parameters that
+    stay in their register have such a location too, and clang's variables."""
+    x = variable("x", location)
+    parameter = Die("formal_parameter", name="x", type=Ref("int"), location=location)
+    assert slug(where(x, producer="GNU C11 12.2.0 -O2")) == "not-tracked"
+    assert not isinstance(where(variable("x", loclist((0x1000, 0x1100, location))), producer="GNU C11 12.2.0 -O2"), Absent)
+    assert not isinstance(where(parameter, producer="GNU C11 12.2.0 -O2"), Absent)
+    assert not isinstance(where(x, producer="clang version 19.1.7"), Absent)
 
 
 def test_a_place_in_a_location_list_is_what_the_list_says() -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from localvar.arch import Architecture
 from localvar.dwarf import constants as c
 from localvar.dwarf.addresses import link_address, pointer_value
-from localvar.dwarf.body import behind_frame, not_there
+from localvar.dwarf.body import behind_frame, is_bound_register, not_there
 from localvar.dwarf.cfi import CallFrames, RegisterOffset
 from localvar.dwarf.describe import describe
 from localvar.dwarf.errors import DwarfError, Unreadable
@@ -244,6 +244,8 @@ class Locator:
         if data is None:
             return None
         own = decode(data, *holder.unit.sizes[:2])
+        if is_bound_register(own, holder.tag, holder.unit.root.string(c.DW_AT_producer) or ""):
+            return absent("not-tracked", "it is a register variable of an asm statement, which holds its value there only")
         base = chain[-1].block(c.DW_AT_frame_base) if any(one.code == c.DW_OP_fbreg for one in own) else None
         of_base = decode(base, *chain[-1].unit.sizes[:2]) if base is not None else ()
         reason = not_there(self.frames, pc, self.arch, own, of_base, isinstance(strip(ctype), BaseType))
