@@ -576,10 +576,13 @@ def test_parameters_on_entry_are_what_their_registers_held() -> None:
     n = Die("formal_parameter", name="n", type=Ref("int"), location=moved)
     m = Die("formal_parameter", name="m", type=Ref("int"), location=op.fbreg(8))
     k = Die("formal_parameter", name="k", type=Ref("u64"), location=op.expr(op.breg4(1), op.stack_value()))
-    found = locator(function(n, m, k))
+    own = Die("formal_parameter", name="own", type=Ref("int"), location=op.fbreg(-16))
+    text = Die("formal_parameter", name="text", type=Ref("text"), location=op.fbreg(8))
+    found = locator(function(n, m, k, own, text))
     there = {v.name: v.location for v in found.entry_variables(site(found, 0x1008))}
     assert there["n"] == EntryValue(Reg(5))
-    assert slug(there["m"]) == "entry-memory"
+    assert there["m"] == Value(Entry(Load(fold.add(Reg(7), 16), 32, True), 32)), "above the return address: a caller may tell"
+    assert slug(there["own"]) == slug(there["text"]) == "entry-memory"
     assert there["k"] == Value(Entry(fold.add(Reg(4), 1)))
 
 
