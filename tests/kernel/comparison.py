@@ -86,7 +86,7 @@ class Comparison:
     hits: int = 0
     #: Stops that a handler has no record of, records that gdb saw no stop of.
     missed: int = 0
-    unmatched: int = 0
+    unmatched: list[str] = field(default_factory=list)
     #: Variables that we say are in scope and gdb does not: site and name.
     unknown: set[tuple[str, str]] = field(default_factory=set)
 
@@ -117,7 +117,7 @@ class Comparison:
                 yield left.pop(), stop
             else:
                 self.missed += 1
-        self.unmatched += len(left)
+        self.unmatched += [f"{hit.handler} at {hit.site}: registers {hit.registers:x}" for hit in left]
 
     def _note(self, site: ObservedSite, stop: Stop, hits: int) -> None:
         self.sites.add(site.site.name)

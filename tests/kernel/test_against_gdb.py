@@ -175,7 +175,7 @@ def test_many_functions_sites_and_kinds_of_values_were_compared(
 
 
 def test_every_record_belongs_to_a_stop_and_every_stop_without_one_was_counted(observation: Observation) -> None:
-    assert observation.comparison.unmatched == 0
+    assert observation.comparison.unmatched == []
     counted = sum(_counters(run, "missed") + _counters(run, "unproven") for run in observation.runs)
     assert observation.comparison.missed <= counted
 
