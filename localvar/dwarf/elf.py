@@ -10,8 +10,11 @@ from __future__ import annotations
 import mmap
 import re
 import struct
+import sys
 import zlib
+from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +36,10 @@ _SYMBOL = struct.Struct("<IBBHQQ")
 _PLACE = struct.Struct("<6xHQ8x")
 _RELA = struct.Struct("<QQq")
 _COMPRESSION = struct.Struct("<IIQQ")
+
+_LARGE = 1 << 20
+_MADV_POPULATE_READ = 22
+"""include/uapi/asm-generic/mman-common.h; the mmap module has no name for it."""
 
 _FEW = 16
 """Symbols looked up by address before an index of all of them (0.1 s) pays."""
@@ -107,10 +114,19 @@ class Contents:
     def search(self, pattern: BytePattern) -> Iterator[int]:
         """Offsets of all matches of pattern, overlapping ones too.  A literal runs at the speed of memchr."""
         end = self.start + self.size
+        if self.size > _LARGE and isinstance(self.data, mmap.mmap):
+            self._populate(self.data)
         match = pattern.search(self.data, self.start, end)
         while match:
             yield match.start() - self.start
             match = pattern.search(self.data, match.start() + 1, end)
+
+
+    def _populate(self, data: mmap.mmap) -> None:
+        """Have the pages mapped at once: one by one, as a search comes to them, takes as long as half of the search."""
+        start = self.start - self.start % mmap.PAGESIZE
+        with suppress(OSError):  # kernels before 5.14 do not know it
+            data.madvise(_MADV_POPULATE_READ, start, self.start + self.size - start)
 
 
 _EMPTY = Contents(b"", 0, 0)
@@ -301,7 +317,7 @@ class Elf:
         """Defined symbols of exactly that name, in table order."""
         _, strings = self._symtab
         offsets = [struct.pack("<I", at) for at in strings.find_all(name.encode() + b"\0")]
-        return tuple(s for raw in self._matches(offsets, 0) if (s := self._symbol(raw)).name == name and s.section)
+        return tuple(s for raw in self._matches(offsets, self._names) if (s := self._symbol(raw)).name == name and s.section)
 
     def symbols_at(self, address: int) -> tuple[Symbol, ...]:
         """Defined symbols whose value is exactly address, in table order (section and file symbols left out)."""
@@ -311,7 +327,7 @@ class Elf:
             places = self._by_value.get(address, ())
             found = [self._symbol(_SYMBOL.unpack_from(table.data, table.start + at)) for at in places]
         else:
-            found = [self._symbol(raw) for raw in self._matches([struct.pack("<Q", address)], 8)]
+            found = [self._symbol(raw) for raw in self._matches([struct.pack("<Q", address)], self._values)]
         return tuple(s for s in found if s.section and s.name and s.type <= STT_FUNC)
 
     @cached_property
@@ -325,15 +341,30 @@ class Elf:
             found.setdefault(value + bases.get(section, 0), []).append(index * _SYMBOL.size)
         return found
 
-    def _matches(self, needles: list[bytes], field: int) -> Iterator[tuple[int, ...]]:
-        """Symbol table entries that hold one of needles at byte `field`, by search."""
-        if not needles:
-            return
+    def _matches(self, needles: list[bytes], column: Contents) -> Iterator[tuple[int, ...]]:
+        """Symbol table entries that hold one of needles in a column, by search."""
         table, _ = self._symtab
-        places = {at for needle in needles for at in table.find_all(needle)}
+        places = {at for needle in needles for at in column.find_all(needle)}
         for at in sorted(places):
-            if at % _SYMBOL.size == field and at - field + _SYMBOL.size <= table.size:
-                yield _SYMBOL.unpack_from(table.data, table.start + at - field)
+            index, rest = divmod(at, len(needles[0]))
+            if not rest:
+                yield _SYMBOL.unpack_from(table.data, table.start + index * _SYMBOL.size)
+
+    @cached_property
+    def _names(self) -> Contents:
+        """The symbols' st_name, one behind the other: searched in a sixth of the time of the table."""
+        return self._column("I", 6)
+
+    @cached_property
+    def _values(self) -> Contents:
+        """The symbols' st_value."""
+        return self._column("Q", 3, 1)
+
+    def _column(self, code: str, width: int, number: int = 0) -> Contents:
+        """Every width-th word of the table, of an array type code, from the number-th on."""
+        table, _ = self._symtab
+        data = words(code, table.bytes(0, table.size - table.size % _SYMBOL.size))[number::width].tobytes()
+        return Contents(data, 0, len(data))
 
     @cached_property
     def symbols(self) -> tuple[Symbol, ...]:
@@ -353,6 +384,14 @@ class Elf:
         """(section name, offset) of an address of an ET_REL file; (None, address) for a linked one."""
         section = self.section_at(address) if self.type == ET_REL else None
         return (section.name, address - section.address) if section else (None, address)
+
+
+def words(code: str, data: bytes) -> array[int]:
+    """Little-endian integers of an array type code."""
+    found = array(code, data)
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found
 
 
 def _notes(raw: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
@@ -99,6 +98,8 @@ def all_instances(functions: list[Die]) -> Iterator[Instance]:
 
 def close_names(elf: Elf, name: str) -> list[str]:
     """Function names that are spelled nearly like name."""
+    import difflib
+
     names = {symbol.name for symbol in elf.symbols if symbol.type == STT_FUNC and "." not in symbol.name}
     shared = [n for n in names if abs(len(n) - len(name)) <= 3]
     return difflib.get_close_matches(name, shared, 3, 0.75)

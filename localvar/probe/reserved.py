@@ -7,15 +7,17 @@ include/linux/static_call_types.h: struct static_call_site, include/asm-generic/
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from localvar.dwarf.elf import Elf
+from localvar.dwarf.elf import Elf, words
 
 _TRAPS = {62: b"\x0f\x0b", 183: b"\x00\x00\x21\xd4"}
 """By ELF machine, what BUG() and WARN() compile to: ud2, brk #0x800."""
+
+
+_ADDRESS = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,12 @@ class Reserved:
                 return frozenset(found)
         return frozenset()
 
-    def _targets(self, start: str, stop: str, size: int) -> Iterator[int]:
+    def _targets(self, start: str, stop: str, size: int) -> Iterable[int]:
         """What the first displacement of each entry of a table leads to."""
         low, high = self.elf.symbols_named(start), self.elf.symbols_named(stop)
         table = self.elf.memory(low[0].value, high[0].value - low[0].value) if low and high else None
         if not table or len(table) % size:
-            return
-        for at in range(0, len(table), size):
-            (displacement,) = struct.unpack_from("<i", table, at)
-            yield (low[0].value + at + displacement) % 2**64
+            return ()
+        places = range(low[0].value, high[0].value, size)
+        displacements = words("i", table)[:: size // 4]
+        return [place + displacement & _ADDRESS for place, displacement in zip(places, displacements, strict=True)]
