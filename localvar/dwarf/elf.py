@@ -13,11 +13,12 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from localvar.diagnostics import Failure, environment_failure
 from localvar.dwarf.errors import DwarfError
@@ -209,7 +210,11 @@ class Elf:
 
     def section_at(self, address: int) -> Section | None:
         """The allocated section that holds address."""
-        return next((s for s in self.sections if address in s), None)
+        return next((s for s in self._allocated if s.address <= address < s.address + s.size), None)
+
+    @cached_property
+    def _allocated(self) -> list[Section]:
+        return [section for section in self.sections if section.flags & SHF_ALLOC]
 
     def contents(self, name: str) -> Contents:
         """The bytes of the first section of that name (empty where there is none), decompressed and relocated."""
@@ -303,8 +308,8 @@ class Elf:
             return _EMPTY, _EMPTY
         strings = self.sections[table.link]
         # copied: bytes are searched three times as fast as what is mapped
-        first, second = (Contents(bytes(self._data[s.offset : s.offset + s.size]), 0, s.size) for s in (table, strings))
-        return first, second
+        copy = bytes(self._data[strings.offset : strings.offset + strings.size])
+        return Contents(self._data, table.offset, table.size), Contents(copy, 0, len(copy))
 
     def _symbol(self, raw: tuple[int, ...]) -> Symbol:
         name, info, _, section, value, size = raw
@@ -318,6 +323,18 @@ class Elf:
         _, strings = self._symtab
         offsets = [struct.pack("<I", at) for at in strings.find_all(name.encode() + b"\0")]
         return tuple(s for raw in self._matches(offsets, self._names) if (s := self._symbol(raw)).name == name and s.section)
+
+    def first_symbols(self, names: Collection[str]) -> dict[str, Symbol]:
+        """The first of symbols_named() for each name that has any, in one pass over the strings."""
+        _, strings = self._symtab
+        either = b"|".join(re.escape(name.encode()) for name in names)
+        offsets = [struct.pack("<I", at) for at in strings.search(re.compile(b"(?:%b)\0" % either))]
+        found: dict[str, Symbol] = {}
+        for raw in self._matches(offsets, self._names):
+            symbol = self._symbol(raw)
+            if symbol.section:
+                found.setdefault(symbol.name, symbol)
+        return found
 
     def symbols_at(self, address: int) -> tuple[Symbol, ...]:
         """Defined symbols whose value is exactly address, in table order (section and file symbols left out)."""
@@ -360,10 +377,11 @@ class Elf:
         """The symbols' st_value."""
         return self._column("Q", 3, 1)
 
-    def _column(self, code: str, width: int, number: int = 0) -> Contents:
-        """Every width-th word of the table, of an array type code, from the number-th on."""
+    def _column(self, code: Literal["I", "Q"], width: int, number: int = 0) -> Contents:
+        """Every width-th word of the table, from the number-th on; code: memoryview's for the word."""
         table, _ = self._symtab
-        data = words(code, table.bytes(0, table.size - table.size % _SYMBOL.size))[number::width].tobytes()
+        with memoryview(table.data) as view:
+            data = view[table.start : table.start + table.size - table.size % _SYMBOL.size].cast(code)[number::width].tobytes()
         return Contents(data, 0, len(data))
 
     @cached_property
