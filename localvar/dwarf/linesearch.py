@@ -121,6 +121,7 @@ class Search:
         self._tokens = pattern.findall(program)
         self._sequences: list[_Sequence] = []
         self._known: dict[int, list[int]] = {}
+        self._lines_behind: dict[int, list[int]] = {}
         start, setters = 0, list[int]()
         for index in [index for index, token in enumerate(self._tokens) if not token[0]]:
             if self._tokens[index] != _END:
@@ -148,7 +149,7 @@ class Search:
                 while index >= sequence.start and not self._is_row(self._tokens[index]):
                     index -= 1
                 if index >= sequence.start:
-                    return self._place(self._tokens[sequence.start : index + 1])
+                    return self._place(sequence, index)
         return None
 
     def _is_row(self, token: bytes) -> bool:
@@ -166,8 +167,18 @@ class Search:
                 raise ValueError("addresses go back")
         return self._known[first]
 
-    def _place(self, tokens: list[bytes]) -> tuple[int, int]:
-        line = 1 + sum(map(self._lines.__getitem__, tokens))
+    def _place(self, sequence: _Sequence, index: int) -> tuple[int, int]:
+        """(file, line) behind a token.  Who asks twice asks often: then the lines behind all tokens are kept."""
+        tokens = self._tokens[sequence.start : index + 1]
+        if sequence.start in self._lines_behind:
+            kept = self._lines_behind[sequence.start]
+            if not kept:
+                steps = map(self._lines.__getitem__, self._tokens[sequence.start : sequence.end])
+                kept += accumulate(steps, initial=1)
+            line = kept[len(tokens)]
+        else:
+            self._lines_behind[sequence.start] = []
+            line = 1 + sum(map(self._lines.__getitem__, tokens))
         return next((uleb(token, 1)[0] for token in reversed(tokens) if token[0] == c.DW_LNS_set_file), 1), line
 
 
