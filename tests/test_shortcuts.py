@@ -97,7 +97,7 @@ def types() -> list[CType]:
     def makers() -> list[Callable[[CType], CType]]:
         return [lambda t: Pointer(7, 8, lambda: t), lambda t: Array(8, 3, False, lambda: t),
                 lambda t: FunctionType(9, False, True, lambda: t, lambda: (INT,)),
-                *(lambda t, q=q: Qualified(10, q, lambda: t) for q in Qualifier)]  # type: ignore[misc]
+                *(lambda t, q=q: Qualified(10, q, lambda: t) for q in Qualifier)]
 
     once = [make(one) for one in plain for make in makers()]
     twice = [make(one) for one in once for make in makers()]
