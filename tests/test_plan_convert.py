@@ -60,7 +60,7 @@ TAKEN = [
     ("char *", "const char __user *"), ("char *const *", "char *const *"), ("struct file **", "struct file **"),
     ("u64 *", "unsigned long *"), ("enum zone_type *", "unsigned int *"), ("loff_t *", "s64 *"), ("by_int_t", "by_int_t"),
     ("by_int_t", "void *"), ("kuid_t *", "const kuid_t *"), ("int", "own_t"), ("enum zone_type", "enum own"),
-    ("struct file **", "struct file *const *"),
+    ("struct file **", "struct file *const *"), ("u8 *", "char *"), ("signed char *", "const char *"), ("char *", "u8 *"),
 ]
 REFUSED = [
     ("unsigned long", "int"), ("size_t", "unsigned int"), ("u64", "gfp_t"), ("long", "pid_t"), ("int", "u8"), ("int", "short"),

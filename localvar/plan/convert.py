@@ -170,13 +170,19 @@ def _compatible(a: CType, w: CType, outermost: bool) -> bool:
     if isinstance(a, Pointer) and isinstance(w, Pointer):
         return _pointers(a.target(), w.target(), False) is None
     if isinstance(a, (BaseType, Enumeration)) and isinstance(w, (BaseType, Enumeration)):
-        return (a.size, is_signed(a), _is_bool(a), is_floating(a)) == (w.size, is_signed(w), _is_bool(w), is_floating(w))
+        return _shape(a) == _shape(w)
     if isinstance(a, Array) and isinstance(w, Array):
         return _compatible(a.element(), w.element(), False) and (a.count is None or w.count is None or a.count == w.count)
     if isinstance(a, FunctionType) and isinstance(w, FunctionType):
         left, right = (a.result(), *a.parameters()), (w.result(), *w.parameters())
         return len(left) == len(right) and all(_compatible(x, y, False) for x, y in zip(left, right, strict=True))
     return type(a) is type(w)
+
+
+def _shape(ctype: BaseType | Enumeration) -> tuple[object, ...]:
+    """What counts behind a pointer.  No sign where it is one byte: whether char has one depends on the kernel, which has
+    been compiled with -funsigned-char since 6.2."""
+    return ctype.size, ctype.size > 1 and is_signed(ctype), _is_bool(ctype), is_floating(ctype)
 
 
 def _same_record(a: CType, w: CType) -> bool:
