@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.ranges import die_ranges
@@ -59,9 +60,25 @@ def _scopes(start: LineStart, chain: Chain, file: str) -> Chain | None:
             return chain[index + 1 :]
     if start.kind is Kind.STATEMENT:
         return chain
-    own = own_function(chain)
-    first = origin(own).constant(c.DW_AT_decl_line)
-    return chain if first is not None and first <= start.line and path_matches(function_file(own) or "", file) else None
+    own = origin(own_function(chain))
+    first, number = own.constant(c.DW_AT_decl_line), own.constant(c.DW_AT_decl_file)
+    if first is None or number is None or not path_matches(function_file(own) or "", file):
+        return None
+    following = next((line for line in _first_lines(own.unit).get(number, ()) if line > first), None)
+    return chain if first <= start.line and (following is None or start.line < following) else None
+
+
+@lru_cache(maxsize=64)
+def _first_lines(unit: Unit) -> dict[int, list[int]]:
+    """By file of a unit's line table, the first lines of the functions that the unit has of it, ascending."""
+    found: dict[int, set[int]] = {}
+    for entry in unit.top_level:
+        if entry[1].tag == c.DW_TAG_subprogram:
+            die = Die(unit, entry)
+            line, number = die.constant(c.DW_AT_decl_line), die.constant(c.DW_AT_decl_file)
+            if line is not None and number is not None:
+                found.setdefault(number, set()).add(line)
+    return {number: sorted(lines) for number, lines in found.items()}
 
 
 def _functions(unit: Unit) -> list[tuple[int, int, Die]]:

@@ -65,6 +65,7 @@ class Resolver:
     def __init__(self, info: DebugInfo) -> None:
         self.info = info
         self.probeable = Probeable(info.elf)
+        self._whole = "this kernel" if info.module is None else f"module {info.module}"
 
     def resolve(self, coordinate: Coordinate, span: Span | None = None) -> list[Site]:
         """The sites that a coordinate names, by address: where that code runs, so not in weak functions that were replaced,
@@ -104,7 +105,7 @@ class Resolver:
                                   "(assembler code, or an alias)", span)
         close = close_names(self.info.elf, name)
         notes = (Note(f"close names: {', '.join(close)}"),) if close else ()
-        return source_failure("no-such-function", f"no function '{name}' in this kernel", span, notes=notes)
+        return source_failure("no-such-function", f"no function '{name}' in {self._whole}", span, notes=notes)
 
     def _instances(self, target: Function | Statement, span: Span | None) -> list[Instance]:
         functions = self._functions(target.name, target.file, span)
@@ -312,7 +313,7 @@ class Resolver:
                                  fix="name the function, or write the line's number in the file")
         units = units_of_file(self.info, file)
         if not units:
-            raise source_failure("no-such-file", f"no source file '{file}' in this kernel's debug info", span)
+            raise source_failure("no-such-file", f"no source file '{file}' in debug info of {self._whole}", span)
         found = self._in_file(units, file, target, _wanted_lines(target.where, 0))
         if not found:
             lines = {site.line for site in self._in_file(units, file, target, lambda _: True)}
