@@ -59,8 +59,9 @@ def expand(job: Job, kernel: Kernel, log: Log) -> Expansion:
         binder = Binder(source, probes, kernel.judge, kernel.names, kernel.nearest, log, job.verbose)
         plan = binder.plan()  # locate and plan
         log.check()
-        accessors = make_accessors(plan, kernel.arch, log)  # generate
         supplies = supply(plan, source, Target(job.flags, job.directory, unit), kernel.names, log)  # types
+        plan = supplies.plan
+        accessors = make_accessors(plan, kernel.arch, log)  # generate
         log.check()
         output = Output(job.output_name, job.line_name, job.own, job.units, supplies.includes, supplies.definitions)
         entries = make_entries(plan, kernel.arch)

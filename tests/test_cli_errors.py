@@ -50,7 +50,7 @@ PLACES = {
                                                coordinate=r'kernel.function(\"scan\").label(\"out\")'),
     "label without code": Mistake(
         "no-code", "9:22", ("label 'lost'",), coordinate=r'kernel.function(\"account\").label(\"lost\")'),
-    "line without code": Mistake("no-such-line", "9:22", ("no code at line 19", "nearest lines with code: 14, 16, 21, 22"),
+    "line without code": Mistake("no-such-line", "9:22", ("no code at line 19", "nearest lines with code: 16, 21, 22, 24"),
                                  coordinate=r'kernel.statement(\"account@mm/oom.c:19\")'),
     "offset outside": Mistake("outside-function", "9:22", ("0x1000", "(0x100 bytes)"), coordinate="account+0x1000"),
     "alias of no function": Mistake(

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from localvar.arch import X86_64
 from localvar.codegen.expr import UNSIGNED, c_expression
 from localvar.dwarf import constants as c
-from localvar.dwarf.expression import Context, evaluate
+from localvar.dwarf.expression import evaluate
+from localvar.dwarf.stack import Context
 from localvar.dwarf.unit import Die as OurDie
 from localvar.model import fold
 from localvar.model.ctype import BaseType, Declared, Encoding

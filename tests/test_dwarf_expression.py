@@ -11,8 +11,9 @@ import pytest
 from localvar.arch import X86_64
 from localvar.dwarf import constants as c
 from localvar.dwarf.errors import DwarfError, Unreadable
-from localvar.dwarf.expression import Context, evaluate, evaluate_value
+from localvar.dwarf.expression import evaluate, evaluate_value
 from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.stack import Context
 from localvar.model import fold
 from localvar.model.expr import Address, Binary, Const, Entry, Expr, Extend, Load, Op, Parameter, PerCpu, Reg, Select, Unary
 from localvar.model.location import (

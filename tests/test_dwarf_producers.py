@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from localvar.arch import X86_64
-from localvar.dwarf.expression import Context, evaluate
+from localvar.dwarf.expression import evaluate
+from localvar.dwarf.stack import Context
 from localvar.model.expr import Binary, Const, Extend, Op, Reg
 from localvar.model.location import Absent, Location, Pieces, Register, Value
 from tests.dwarf_support import debug_info, named

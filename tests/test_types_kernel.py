@@ -18,6 +18,9 @@ import pytest
 
 from localvar.diagnostics import Failure, Log
 from localvar.dwarf import constants as c
+from localvar.dwarf.elf import Elf
+from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.lookup import TypeLookup
 from localvar.dwarf.types import type_at
 from localvar.dwarf.unit import Die
 from localvar.kbuild.environment import Host, Request, find_build_directory, find_vmlinux
@@ -32,7 +35,7 @@ from localvar.types.closure import Closure, Forward, spelling
 from localvar.types.define import define, origin
 from localvar.types.headers import DEPTH, Chooser, IncludePath, complete, include_path
 from localvar.types.layout import Layouts
-from localvar.types.listing import headers_for, type_definition
+from localvar.types.listing import headers_for, type_definition, type_definitions
 from localvar.types.trial import Trial
 from tests.c_compilers import clang_errors, gcc_errors
 from tests.dwarf_support import VMLINUX
@@ -41,6 +44,7 @@ from tests.kernel.requires import missing
 EVERYTHING = os.environ.get("LOCALVAR_ALL") == "1"
 DEFINITIONS = 1 << 30 if EVERYTHING else 500
 HEADERS = 1 << 30 if EVERYTHING else 30
+MODULES = 50 if EVERYTHING else 12
 BATCH = 300
 TAGS = {c.DW_TAG_structure_type, c.DW_TAG_union_type, c.DW_TAG_enumeration_type}
 
@@ -78,14 +82,14 @@ def installed() -> Setting:
     return setting(VMLINUX[0].name.removeprefix("vmlinux-"))
 
 
-def definitions(kernel: Kernel, number: int, seed: int) -> list[Record | Enumeration]:
+def definitions(info: DebugInfo, number: int, seed: int) -> list[Record | Enumeration]:
     """Named struct, union and enum definitions, from units in random order; all of them where number is above what there is."""
     choice = random.Random(seed)
-    offsets = list(kernel.info.unit_offsets)
+    offsets = list(info.unit_offsets)
     choice.shuffle(offsets)
     found: dict[tuple[object, ...], Record | Enumeration] = {}
     for offset in offsets:
-        unit = kernel.info.unit(offset)
+        unit = info.unit(offset)
         dies = [die for entry in unit.top_level if entry[1].tag in TAGS and (die := Die(unit, entry)).string(c.DW_AT_name)]
         dies = [die for die in dies if not die.flag(c.DW_AT_declaration)]
         for die in dies if EVERYTHING else choice.sample(dies, min(8, len(dies))):
@@ -118,7 +122,7 @@ def batches(texts: list[str]) -> Iterator[str]:
 
 def test_definitions_of_a_kernel_have_the_layout_that_debug_info_says(installed: Setting, tmp_path: Path) -> None:
     layouts = Layouts()
-    types = definitions(installed.kernel, DEFINITIONS, 1)
+    types = definitions(installed.kernel.info, DEFINITIONS, 1)
     assert len(types) >= min(DEFINITIONS, 8000)
     texts = [in_a_function(number, ctype, layouts) for number, ctype in enumerate(types)]
     assert sum(text.count("LOCALVAR_MEMBER(") for text in texts) > 5 * len(types)
@@ -126,11 +130,29 @@ def test_definitions_of_a_kernel_have_the_layout_that_debug_info_says(installed:
         assert gcc_errors(text, tmp_path) + clang_errors(text) == []
 
 
+def test_definitions_of_modules_have_the_layout_that_debug_info_says(installed: Setting, tmp_path: Path) -> None:
+    files = sorted(Path("/usr/lib/debug/lib/modules", installed.kernel.release, "kernel").rglob("*.ko"))
+    if len(files) < MODULES:
+        missing("no debug files of modules; run tools/setup-debian.sh test")
+    texts: dict[str, None] = {}
+    seen = set()
+    for file in random.Random(3).sample(files, MODULES):
+        layouts = Layouts()
+        for ctype in definitions(DebugInfo(Elf.open(file), file.stem), DEFINITIONS, 4):
+            same = (spelling(ctype), ctype.declared, ctype.size)  # modules have thousands of types of headers in common
+            if same not in seen:
+                seen.add(same)
+                texts[in_a_function(0, ctype, layouts)] = None
+    assert len(texts) > 5 * MODULES
+    for text in batches([text.replace("f0(", f"f{number}(", 1) for number, text in enumerate(texts)]):
+        assert gcc_errors(text, tmp_path) + clang_errors(text) == []
+
+
 def test_the_chosen_includes_make_types_of_shipped_headers_complete(
     installed: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = installed.path
-    types = [ctype for ctype in definitions(installed.kernel, 4 * HEADERS, 2) if path.bring(ctype)][:HEADERS]
+    types = [ctype for ctype in definitions(installed.kernel.info, 4 * HEADERS, 2) if path.bring(ctype)][:HEADERS]
     assert len(types) >= min(HEADERS, 5000)
     of_file: dict[str | None, list[Record | Enumeration]] = {}
     for ctype in types:
@@ -154,10 +176,9 @@ def without_header(chooser: Chooser, types: Sequence[Record | Enumeration]) -> l
         return [*map(str, assertions(ctype, spelling(ctype)))]
 
     checks = [complete(spelling(ctype)) for ctype in types]
-    if len(types) > 1:
-        includes = chooser.choose(types[0].declared, checks, depth=DEPTH)
-        if includes and chooser.run(includes, [MACROS, *(line for ctype in types for line in asserted(ctype))]).ok:
-            return []
+    everything = [*checks, MACROS, *(line for ctype in types for line in asserted(ctype))]
+    if chooser.choose(types[0].declared, everything, depth=DEPTH):
+        return []
     found = []
     for ctype, check in zip(types, checks, strict=True):
         includes = chooser.choose(ctype.declared, [check])
@@ -200,6 +221,16 @@ def test_an_unknown_type_is_an_error_with_close_names(installed: Setting) -> Non
     assert [note.message for note in failure.value.diagnostics[0].notes] == ["close names: struct scan_control"]
 
 
+def test_a_module_s_own_types_are_found_by_name_and_by_glob(installed: Setting) -> None:
+    file = next(Path("/usr/lib/debug/lib/modules", installed.kernel.release).rglob("loop.ko"), None)
+    if file is None:
+        missing("no debug files of modules; run tools/setup-debian.sh test")
+    names = TypeLookup(DebugInfo(Elf.open(file), "loop"))
+    assert "struct gendisk *lo_disk;" in type_definition(names, "loop_device").text
+    found = [one.name for one in type_definitions(names, "struct loop_*")]
+    assert {"struct loop_cmd", "struct loop_device"} <= set(found)
+
+
 HANDLER = """#include <linux/module.h>
 %s
 #include <localvar.h>
@@ -220,8 +251,13 @@ SCAN_CONTROL = """struct scan_control sc = GET_LOCAL_VAR(sc);
 
 def expanded(where: Setting, folder: Path, body: str, coordinate: str, front: str = "", behind: str = "") -> str:
     """The text of a handler's expansion.  Raises Failure."""
+    return expanded_text(where, folder, HANDLER % (front, behind, body, coordinate))
+
+
+def expanded_text(where: Setting, folder: Path, source: str) -> str:
+    """The text of a handler file's expansion.  Raises Failure."""
     file = folder / "handler.c"
-    file.write_text(HANDLER % (front, behind, body, coordinate))
+    file.write_text(source)
     log = Log()
     result = expand(Job(str(file), where.flags, where.directory, "handler.c", "handler", ("handler",)), where.kernel, log)
     assert [d.message for d in log.diagnostics if d.slug != "sites-left-out"] == []
@@ -250,6 +286,17 @@ def test_a_private_struct_behind_a_pointer_can_be_looked_into(installed: Setting
     assert compiled(installed, tmp_path, text) == ""
 
 
+@pytest.mark.parametrize("body", [
+    'struct scan_control *sc = GET_LOCAL_VAR(sc);\n\treturn scnprintf(buf, bufsize, "%u", sc->may_unmap);',
+    'return scnprintf(buf, bufsize, "%u", (GET_LOCAL_VAR(sc)) -> may_unmap);'])
+def test_a_private_struct_of_which_only_a_bit_field_is_used_is_written_out(
+    installed: Setting, tmp_path: Path, body: str
+) -> None:
+    text = expanded(installed, tmp_path, body, r"kernel.function(\"shrink_node\").call")
+    assert "struct scan_control {" in text
+    assert compiled(installed, tmp_path, text) == ""
+
+
 def test_a_private_struct_that_is_not_looked_into_is_only_declared(installed: Setting, tmp_path: Path) -> None:
     body = 'return scnprintf(buf, bufsize, "%px", GET_LOCAL_VAR(rq));'
     text = expanded(installed, tmp_path, body, r"kernel.function(\"update_rq_clock@kernel/sched/core.c\")")
@@ -270,6 +317,61 @@ def test_the_handlers_own_definition_of_the_same_layout_is_used(installed: Setti
         text = expanded(installed, tmp_path, body, "free_map_info", front, behind)
         assert text.count("struct map_info {") == 1
         assert compiled(installed, tmp_path, text) == ""
+
+
+TWO = """#include <linux/module.h>
+#include <linux/spinlock.h>
+#include <linux/sched.h>
+#include <localvar.h>
+%s
+static int of_serial(struct pt_regs *regs, void *buf, int bufsize)
+{
+	return scnprintf(buf, bufsize, "%%d", GET_LOCAL_VAR(i)->irq);
+}
+LOCALVAR_PROBE(of_serial, "kernel.function(\\"serial_do_unlink\\").call");
+
+static int of_xen(struct pt_regs *regs, void *buf, int bufsize)
+{
+	__auto_type info = GET_LOCAL_VAR(info);
+
+	return scnprintf(buf, bufsize, "%%u %%d", info->irq, info->u.virq);
+}
+LOCALVAR_PROBE(of_xen, "kernel.function(\\"xen_irq_info_cleanup\\").call");
+LOCALVAR_MODULE();
+MODULE_LICENSE("GPL");
+"""
+
+
+def test_a_private_name_of_two_files_is_two_types(installed: Setting, tmp_path: Path) -> None:
+    text = expanded_text(installed, tmp_path, TWO % "")
+    sizes = {name: definition_in(installed, file) for name, file in {
+        "struct irq_info": "drivers/tty/serial/8250/8250_core.c",
+        "struct irq_info__events_base": "drivers/xen/events/events_base.c"}.items()}
+    for name, size in sizes.items():
+        assert text.count(f"{name} {{") == 1
+        assert f"LOCALVAR_SIZE({name}, {size});" in text
+    assert compiled(installed, tmp_path, text) == ""
+
+
+def definition_in(where: Setting, file: str) -> int | None:
+    return type_definition(where.kernel.names, "struct irq_info", file).size
+
+
+def test_a_private_type_that_only_accessors_use_gives_way_to_the_files_own(installed: Setting, tmp_path: Path) -> None:
+    text = expanded_text(installed, tmp_path, TWO % "#include <asm/pci_x86.h>")  # which has a third struct irq_info
+    assert "struct irq_info__8250_core {" in text and "struct irq_info__events_base {" in text
+    assert "struct irq_info {" not in text
+    assert compiled(installed, tmp_path, text) == ""
+
+
+def test_two_types_of_a_name_that_the_handlers_say_are_an_error_that_shows_both(installed: Setting, tmp_path: Path) -> None:
+    with pytest.raises(Failure) as failure:
+        expanded_text(installed, tmp_path, TWO.replace("__auto_type info", "struct irq_info *info") % "")
+    (diagnostic,) = failure.value.diagnostics
+    assert diagnostic.slug == "type-collides" and diagnostic.span is not None
+    notes = [note.message for note in diagnostic.notes]
+    assert notes[0].startswith("drivers/tty/serial/8250/8250_core.c:83: struct irq_info { struct hlist_node node;")
+    assert notes[1].startswith("drivers/xen/events/events_base.c:97: struct irq_info { struct list_head list;")
 
 
 def definition(where: Setting, kind: str, name: str) -> Record:

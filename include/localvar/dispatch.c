@@ -91,11 +91,39 @@ out:
 }
 NOKPROBE_SYMBOL(localvar_call);
 
+/* At the entry of a function: was it called from where the site wants? */
+static bool localvar_is_called_so(const struct localvar_site *site, const struct pt_regs *regs)
+{
+#ifdef CONFIG_X86_64
+	unsigned int low = 0, high = site->nr_callers;
+	unsigned long caller;
+
+	if (!high)
+		return true;
+	caller = localvar_return_address(localvar_entry_cfa(regs)) -
+		 localvar_slide(site->probe->kernel);
+	while (low < high) {
+		unsigned int middle = (low + high) / 2;
+
+		if (site->callers[middle] == caller)
+			return true;
+		if (site->callers[middle] < caller)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+#endif
+	return !site->nr_callers;
+}
+NOKPROBE_SYMBOL(localvar_is_called_so);
+
 static int localvar_at_address(struct kprobe *kp, struct pt_regs *regs)
 {
 	struct localvar_site *site = container_of(kp, struct localvar_site, rp.kp);
 	struct localvar_hit hit = { .probe = site->probe, .site = site };
 
+	if (!localvar_is_called_so(site, regs))
+		return 0;
 	if (site->entry)
 		hit.entry_regs = localvar_find_entry(site->entry, site->cfa(regs));
 	localvar_call(&hit, regs);
@@ -121,6 +149,10 @@ NOKPROBE_SYMBOL(localvar_at_return);
 /* What the function was called with, for localvar_at_return(). */
 static int localvar_before_return(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
+	struct localvar_site *site = container_of(get_kretprobe(ri), struct localvar_site, rp);
+
+	if (!localvar_is_called_so(site, regs))
+		return 1;	/* this call's return is none of the site's */
 	memcpy(ri->data, regs, sizeof(*regs));
 	return 0;
 }

@@ -114,6 +114,9 @@ enum localvar_kind {
  * @entry_optional: call the handler even where the entry was not seen
  * @proven: whether this hit has all that the handler reads; NULL: always
  * @needs: sections of other modules that the handler reads, up to a NULL; NULL: none
+ * @callers: of an entry: link-time return addresses in the kernel, ascending; a hit
+ *	that returns elsewhere is none of this site's
+ * @nr_callers: how many; 0: any caller
  *
  * The rest belongs to the run time.
  */
@@ -128,6 +131,8 @@ struct localvar_site {
 	bool entry_optional;
 	bool (*proven)(const struct pt_regs *regs);
 	const struct localvar_section *const *needs;
+	const unsigned long *callers;
+	unsigned int nr_callers;
 
 	struct localvar_probe *probe;
 	struct kretprobe rp;	/* a kprobe site uses its .kp only */

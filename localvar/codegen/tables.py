@@ -91,7 +91,7 @@ def place_fields(module: str | None, section: str | None, offset: int, address: 
 def site_initialiser(site: Site, variant: int, entry: EntryUse | None = None, proven: str | None = None,
                      needs: str | None = None) -> str:
     """One element of a site table.  proven: the function that tells of a hit whether it has what its handler reads;
-    needs: the list of sections that have to be there."""
+    needs: more initialisers, of what a hit is held against."""
     fields = [place_fields(site.module, site.section, site.section_offset, site.pc), f".name = {c_string(site.name)}"]
     if site.kind is SiteKind.RETURN:
         fields.append(".kind = LOCALVAR_RETURN")
@@ -99,7 +99,7 @@ def site_initialiser(site: Site, variant: int, entry: EntryUse | None = None, pr
     if entry is not None:
         fields += [f".entry = &{entry.entry}", f".cfa = {entry.cfa}"] + [".entry_optional = true"] * entry.optional
     fields += [f".proven = {proven}"] if proven is not None else []
-    fields += [f".needs = {needs}"] if needs is not None else []
+    fields += [needs] if needs is not None else []
     return "{ " + ", ".join(fields) + " }"
 
 

@@ -6,9 +6,10 @@ from __future__ import annotations
 from localvar.dwarf import constants as c
 from localvar.dwarf.cfi import Expression, RegisterRule, SameValue, SavedAt
 from localvar.dwarf.errors import Unreadable
-from localvar.dwarf.expression import Context, evaluate_value
+from localvar.dwarf.expression import evaluate_value
 from localvar.dwarf.locate import Locator
 from localvar.dwarf.scope import attribute_of
+from localvar.dwarf.stack import Context
 from localvar.dwarf.unit import Die
 from localvar.model import fold
 from localvar.model.calls import Activation

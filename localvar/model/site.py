@@ -33,7 +33,7 @@ class Site:
     probed.  file, line: of the source.
     outer: the place was given as an offset or an address in the concrete function, so names that the innermost inlined
     function does not know are looked up in the functions it was inlined into.  why_not: why it cannot be probed, None where
-    it can.
+    it can.  callers: link-time return addresses that a hit at the function's entry must have to count; none: any.
     """
 
     kind: SiteKind
@@ -54,6 +54,7 @@ class Site:
     entry_why_not: Reason | None = None
     outer: bool = False
     why_not: Reason | None = None
+    callers: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:

@@ -108,6 +108,8 @@ class Binder:
                  uses: list[MacroUse]) -> str | None:
         if site.why_not is not None:
             return f"{site.name} cannot be probed: {site.why_not.text}"
+        if site.callers and declaration.kind is not ProbeKind.PROBE:
+            return f"{site.name} is for some callers only, which a plain kprobe cannot tell: use LOCALVAR_PROBE"
         for _, read in self._needed(roles, uses, site):
             read = _in_plain(declaration, read)
             if read.reason is not None:
@@ -119,6 +121,9 @@ class Binder:
         if site.why_not is not None:
             self.refusals.site(declaration, site)
             return
+        if site.callers and declaration.kind is not ProbeKind.PROBE:
+            self.log.error("not-supported", f"a {declaration.kind.value} cannot tell callers", declaration.span,
+                           fix="use LOCALVAR_PROBE")
         needed = self._needed(roles, uses, site)
         wanted = [read.path for use, read in needed if use.macro not in (Macro.GET_RETURN_VALUE, Macro.GET_ENTRY_VAR)
                   and not _is_unknown([read])]

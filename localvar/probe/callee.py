@@ -6,8 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from localvar.dwarf import constants as c
-from localvar.dwarf.scope import SCOPE_TAGS, Chain, name_of
+from localvar.dwarf.elf import ET_REL, Elf
+from localvar.dwarf.ranges import die_ranges
+from localvar.dwarf.relocate import EM_X86_64
+from localvar.dwarf.scope import Chain, name_of
 from localvar.dwarf.unit import Die
+from localvar.probe.probeable import instruction_starts
 
 _CALLS = frozenset({c.DW_TAG_call_site, c.DW_TAG_GNU_call_site})
 _ORIGINS = (c.DW_AT_call_origin, c.DW_AT_abstract_origin)
@@ -22,13 +26,26 @@ def inlined_callees(chain: Chain) -> Iterator[tuple[str, Chain]]:
             yield from inlined_callees((child, *chain))
 
 
-def called(scope: Die) -> Iterator[str]:
-    """Names of the functions that a function calls out of line, as far as its call sites say."""
+def named_calls(scope: Die) -> Iterator[str]:
+    """Names of the functions that a function itself calls, as far as its call sites say."""
     for child in scope.children():
         if child.tag in _CALLS:
             target = next((die for attribute in _ORIGINS if (die := child.reference(attribute)) is not None), None)
             name = name_of(target) if target is not None else None
             if name:
                 yield name
-        elif child.tag in SCOPE_TAGS and child.tag == c.DW_TAG_lexical_block:
-            yield from called(child)
+        elif child.tag == c.DW_TAG_lexical_block:
+            yield from named_calls(child)
+
+
+def direct_calls(elf: Elf, function: Die) -> Iterator[tuple[int, int]]:
+    """(return address, address called) of all direct calls in the code of a concrete function: that debug info has each of
+    them is not sure (DW_AT_call_all_calls), the code has."""
+    if elf.machine != EM_X86_64 or elf.type == ET_REL:
+        return
+    for low, high in die_ranges(function):
+        code = elf.memory(low, high - low)
+        for start in sorted(instruction_starts(code, low, elf.machine)) if code is not None else ():
+            call = code[start - low : start - low + 5] if code is not None else b""
+            if len(call) == 5 and call[0] == 0xE8:  # call rel32
+                yield start + 5, start + 5 + int.from_bytes(call[1:], "little", signed=True)

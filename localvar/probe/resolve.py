@@ -26,7 +26,7 @@ from localvar.dwarf.scope import (
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
 from localvar.model.site import Site, SiteKind
-from localvar.probe.callee import called, inlined_callees
+from localvar.probe.callee import direct_calls, inlined_callees, named_calls
 from localvar.probe.coordinate import (
     AbsoluteAddress,
     AllLines,
@@ -173,28 +173,54 @@ class Resolver:
     # -- callees --------------------------------------------------------------------------------------------------
 
     def _callee(self, target: Function, span: Span | None) -> Iterator[Site]:
-        """Copies of functions inlined into a function.  A call out of line has no place of its own: its code is every
-        caller's."""
-        if target.variant in (Variant.CALL, Variant.RETURN):
-            raise source_failure("not-supported", f".callee(…).{target.variant.value}: a probe of calls by one caller only is "
-                                 "not supported", span, fix=f'probe kernel.function("{target.callee}") and look at the caller')
-        wanted, found, calls = target.callee or "", False, set[str]()
+        """What a function calls: copies inlined into it, and entries of functions where a hit counts when it returns to a
+        call in that function."""
+        wanted, found, inlined, named = target.callee or "", False, False, set[str]()
+        callers: dict[int, set[int]] = {}
         for instance in self._instances(replace(target, callee=None, variant=Variant.ANY), span):
-            calls |= {name for name in called(instance.chain[0]) if fnmatchcase(name, wanted)}
             for name, chain in inlined_callees(instance.chain):
                 ranges = die_ranges(chain[0])
                 if fnmatchcase(name, wanted) and ranges:
-                    found = True
-                    entry = entry_of(chain[0], ranges)
-                    yield self._site(blocks_within(chain, entry), entry)
-        if found:
-            return
-        if calls:
-            one = sorted(calls)[0]
-            raise source_failure("not-supported", f"'{target.name}' calls {', '.join(sorted(calls)[:5])} out of line: a probe of "
-                                 "calls by one caller only is not supported", span,
+                    inlined = True
+                    if target.variant in (Variant.ANY, Variant.INLINE):
+                        found = True
+                        entry = entry_of(chain[0], ranges)
+                        yield self._site(blocks_within(chain, entry), entry)
+            named |= {name for name in named_calls(instance.chain[0]) if fnmatchcase(name, wanted)}
+            if target.variant is not Variant.INLINE:
+                self._calls(instance, wanted, callers)
+        kind = SiteKind.RETURN if target.variant is Variant.RETURN else SiteKind.INSTRUCTION
+        for pc, addresses in sorted(callers.items()):
+            site = self._at_entry(pc, kind)
+            if site is not None:
+                found = True
+                yield replace(site, callers=tuple(sorted(addresses)))
+        if not found and named and target.variant is not Variant.INLINE:
+            one = sorted(named)[0]
+            why = "in a module this is not supported" if self.info.module is not None else "they are tail calls, or indirect"
+            raise source_failure("not-supported", f"calls of '{one}' in '{target.name}' cannot be told from others: {why}", span,
                                  fix=f'probe kernel.function("{one}") and look at the caller, or the line of the call')
-        raise source_failure("no-such-function", f"function '{target.name}' neither calls nor inlines '{wanted}'", span)
+        if not found and (inlined or named):
+            how = "inlined into" if inlined else "called out of line by"
+            raise source_failure("no-code", f"'{wanted}' is only {how} '{target.name}'", span)
+        if not found:
+            raise source_failure("no-such-function", f"function '{target.name}' neither calls nor inlines '{wanted}'", span)
+
+    def _calls(self, instance: Instance, wanted: str, callers: dict[int, set[int]]) -> None:
+        """Add to callers, by the address called, where the calls that an instance itself makes return to."""
+        function = instance.chain[-1]
+        for return_pc, called in direct_calls(self.info.elf, function):
+            names = {symbol.name.split(".")[0] for symbol in self.info.elf.symbols_at(called)}
+            wants = any(fnmatchcase(name, wanted) for name in names)
+            if wants and own_function(chain_at(function, return_pc - 1)) == instance.chain[0]:
+                callers.setdefault(called, set()).add(return_pc)
+
+    def _at_entry(self, pc: int, kind: SiteKind) -> Site | None:
+        """The entry of the function that begins at pc; None where none does."""
+        unit = self.info.unit_of_pc(pc)
+        function = function_at(unit, pc) if unit else None
+        begins = function is not None and entry_of(function, die_ranges(function)) == pc
+        return self._site(blocks_within((function,), pc), pc, kind) if function is not None and begins else None
 
     # -- labels ---------------------------------------------------------------------------------------------------
 
@@ -324,7 +350,7 @@ class Resolver:
 
     def _no_line(self, target: Statement, functions: list[Die], span: Span | None) -> Failure:
         asked = _asked_line(target.where, origin(functions[0]).constant(c.DW_AT_decl_line) or 0)
-        near = sorted(self._lines_with_code(functions), key=lambda line: abs(line - asked))[:4]
+        near = sorted(self._lines_with_code(functions), key=lambda line: (abs(line - asked), -line))[:4]
         notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
         return source_failure("no-such-line", f"function '{target.name}' has no code at line {asked}", span, notes=notes)
 

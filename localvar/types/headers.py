@@ -27,6 +27,9 @@ THROUGH = {"asm-generic/int-ll64.h": "linux/types.h", "asm-generic/posix_types.h
 BASICS = "linux/types.h"
 """What a header misses most: tried first."""
 
+STOCK = (BASICS, "linux/errno.h", "linux/module.h")
+"""What brings the macros that a header misses, which debug info does not know: every handler has the last."""
+
 PARENTS = 12
 """How many headers that include the wanted one are tried."""
 
@@ -186,10 +189,11 @@ class Chooser:
         for spelling in spellings:
             if self.run((spelling,), checks).ok:
                 return (spelling,)
-        for spelling in spellings if depth < DEPTH else ():
-            found = self._with_prerequisites(spelling, checks, depth)
-            if found is not None:
-                return found
+        for front in ((BASICS,), STOCK):
+            for spelling in spellings if depth < DEPTH else ():
+                found = self._with_prerequisites(front, spelling, checks, depth)
+                if found is not None:
+                    return found
         for spelling in spellings:
             for parent in self._parents(spelling):
                 if self.run((parent,), checks).ok:
@@ -200,8 +204,7 @@ class Chooser:
         """The outcome of the includes and then the checks."""
         return self.trial.run([*(f"#include <{name}>" for name in includes), *checks])
 
-    def _with_prerequisites(self, spelling: str, checks: Sequence[str], depth: int) -> tuple[str, ...] | None:
-        front: tuple[str, ...] = (BASICS,)
+    def _with_prerequisites(self, front: Includes, spelling: str, checks: Sequence[str], depth: int) -> Includes | None:
         tried: set[str] = set()
         for _ in range(ROUNDS):
             outcome = self.run((*front, spelling), checks)

@@ -18,6 +18,7 @@ from localvar.types.closure import Closure, Collision, Forward, Item, Named, spe
 from localvar.types.define import define, origin
 from localvar.types.headers import Chooser, IncludePath, complete, include_path
 from localvar.types.layout import Layouts
+from localvar.types.rename import Renaming, renamed_plan, renaming
 from localvar.types.trial import Parser, Trial
 from localvar.types.wanted import Wanted, reached, used_members, wanted
 
@@ -39,10 +40,12 @@ class Names(Protocol):
 
 @dataclass(frozen=True)
 class Supplies:
-    """Headers to include, and text of declarations, definitions and assertions behind them."""
+    """Headers to include, text of declarations, definitions and assertions behind them, and the plan with the names that
+    types have there."""
 
     includes: tuple[str, ...]
     definitions: str
+    plan: ReadPlan
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,9 @@ class Target:
 def supply(plan: ReadPlan, source: ProbeSource, target: Target, names: Names, log: Log) -> Supplies:
     """What the accessors of plan, and the handlers that use their values, need to know of types.
 
-    A type that is complete in the file stays as it is; one of a shipped header is included; any other is written out.
-    Errors, at the use that needs the type: it collides with another type of that name, or the compiler refuses it.
+    A type that is complete in the file stays as it is; one of a shipped header is included; any other is written out, under
+    another name where it collides and the handlers do not name it.  Errors, at the use that needs the type: it collides
+    with another type of that name, or the compiler refuses it.
     """
     path = include_path(target.flags, target.directory)
 
@@ -66,7 +70,25 @@ def supply(plan: ReadPlan, source: ProbeSource, target: Target, names: Names, lo
         return bool(path.bring(ctype))
 
     found = list(wanted(plan, source, names, shipped, log))
-    return _Supplier(source, target.parser, path, names, found, log).supplies() if found else Supplies((), "")
+    renamings: list[Renaming] = []
+    while found:
+        supplier = _Supplier(source, target.parser, path, names, found, log)
+        try:
+            includes, definitions = supplier.supplies()
+            return Supplies(includes, definitions, plan)
+        except Rename as problem:
+            renamings.append(renaming(problem.ctype, {one.new_name for one in renamings}))
+            plan = renamed_plan(plan, renamings[-1])
+            found = list(wanted(plan, source, names, shipped, Log()))
+    return Supplies((), "", plan)
+
+
+class Rename(Exception):
+    """A type collides, and can have another name."""
+
+    def __init__(self, ctype: Record | Enumeration) -> None:
+        super().__init__(spelling(ctype))
+        self.ctype = ctype
 
 
 @dataclass
@@ -83,8 +105,8 @@ class _Supplier:
     _reached: dict[str, Record] = field(default_factory=dict)
     _layouts: Layouts = field(default_factory=Layouts)
 
-    def supplies(self) -> Supplies:
-        """Includes and text; errors go to the log."""
+    def supplies(self) -> tuple[tuple[str, ...], str]:
+        """Includes and text; errors go to the log.  Raises Rename."""
         trial = Trial(self.parser, self._base())
         try:
             self._find_known(self._closure(), trial)
@@ -92,13 +114,13 @@ class _Supplier:
             closure = self._closure()
         except Collision as problem:
             self._collides(problem)
-            return Supplies((), "")
+            return (), ""
         if not self._check_known(closure):
-            return Supplies((), "")
+            return (), ""
         blocks = self._blocks(closure)
         asserts = self._assertions()
         self._check(trial, includes, blocks, asserts)
-        return Supplies(includes, "".join(f"{block}\n" for block in [*(text for _, text in blocks), *asserts]))
+        return includes, "".join(f"{block}\n" for block in [*(text for _, text in blocks), *asserts])
 
     def _base(self) -> bytes:
         """The text that what is supplied stands behind: the whole file where nothing more is included behind it, which
@@ -204,6 +226,7 @@ class _Supplier:
                 problems = [line for line in Trial(self.parser, self.parser.text).run(lines).lines if line]
                 notes = [Note(f"vmlinux has: {self._on_one_line(ctype)}"), *(Note(f"here: {_reason(p)}") for p in problems[:4])]
                 if problems:
+                    self._rename(ctype)
                     good = False
                     self.log.error("type-collides", f"this file's {name} is not the kernel's of {origin(ctype)}",
                                    self._span(name), notes=tuple(notes), fix="rename this file's type, or write the kernel's")
@@ -231,9 +254,19 @@ class _Supplier:
     def _collides(self, problem: Collision) -> None:
         first, second = problem.types
         name = spelling(first)
+        self._rename(second)
         notes = tuple(Note(f"{origin(ctype)}: {self._on_one_line(ctype)}") for ctype in problem.types)
         self.log.error("type-collides", f"{name} is two types, of {origin(first)} and {origin(second)}", self._span(name),
                        notes=notes, fix="read the members of one of them: GET_LOCAL_VAR(var.member)")
+
+    def _rename(self, ctype: Named) -> None:
+        """Raises Rename where the type is private and the module's text does not say its name."""
+        if isinstance(ctype, Typedef) or self.path.bring(ctype):
+            return
+        texts = (self.source.text, *(header.text for header in self.source.headers))
+        says = re.compile(rb"\b" + rb"\s+".join(re.escape(word.encode()) for word in spelling(ctype).split()) + rb"\b")
+        if not any(says.search(text) for text in texts):
+            raise Rename(ctype)
 
     def _span(self, name: str) -> Span:
         """Of the first use that wants the type, or else of the first use."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from localvar.ctext.names import Unspeakable
@@ -13,10 +13,11 @@ from localvar.diagnostics import Log, Note
 from localvar.model.ctype import Array, CType, Pointer, Record, strip
 from localvar.model.plan import PlannedUse, ReadPlan
 from localvar.model.source import Macro, ProbeSource
-from localvar.types.asserts import all_members, named_members
+from localvar.types.asserts import all_members
 from localvar.types.closure import Named, spelling
 from localvar.types.same import same_type
 
+_FURTHER = re.compile(rb"[\s)]*(?:->|\[|\.\s*[A-Za-z_])")
 _MEMBER = re.compile(r"(?:->|\.)\s*([A-Za-z_]\w*)", re.ASCII)
 
 
@@ -60,7 +61,7 @@ def wanted(plan: ReadPlan, source: ProbeSource, names: Definitions, shipped: Shi
             if isinstance(pointee, Record) and pointee.declaration and pointee.name is not None:
                 pointee = complete_definition(pointee, names, shipped, use, log)
             if isinstance(pointee, Record) and not pointee.declaration and pointee.name is not None:
-                inside = shipped(pointee) or _looks_inside(pointee, members, text)
+                inside = shipped(pointee) or _looks_inside(pointee, members, text) or _goes_on(use, source)
                 yield Wanted(pointee, use, False, inside)
 
 
@@ -79,7 +80,7 @@ def reached(wants: Sequence[Wanted], members: frozenset[str], names: Definitions
             whole = names.tagged(inner.kind, inner.name) if inner.declaration else inner
             if isinstance(whole, Record) and not whole.declaration:
                 pending.append(whole)
-                if shipped(whole) and any(name in members for name, _, _ in named_members(whole)):
+                if shipped(whole) and any(member.name in members for member in all_members(whole)):
                     found[name] = whole
     return found
 
@@ -112,12 +113,18 @@ def _pointee(ctype: CType, use: PlannedUse) -> CType | None:
 
 def _looks_inside(record: Record, members: frozenset[str], text: str) -> bool:
     """Whether the module's text may use the record's insides: a member's name, or the record by value."""
-    if any(name in members for name, _, _ in named_members(record)):
+    if any(member.name in members for member in all_members(record)):
         return True
     try:
         return re.search(rf"\b{spelling(record)}\b\s*[^*\s;]", text) is not None
     except Unspeakable:
         return False
+
+
+def _goes_on(use: PlannedUse, source: ProbeSource) -> bool:
+    """Whether a member, even one that the record does not have, or an element follows the use at once."""
+    span = use.use.span
+    return _FURTHER.match(source.text_of(replace(span, start=span.end, end=span.end + 80))) is not None
 
 
 def complete_definition(record: Record, names: Definitions, shipped: Shipped, use: PlannedUse, log: Log) -> Record:

@@ -95,6 +95,11 @@ def tasks(kernel: InstalledKernel) -> list[Task]:
             Program("localvar vars", (*localvar, "vars", "do_sys_openat2", "--vmlinux", vmlinux), "how"),
             Program("perf probe -V", (*perf, "-V", "do_sys_openat2"), "how"),
         )),
+        Task("struct scan_control", (
+            Program("localvar type", (*localvar, "type", "scan_control", "--vmlinux", vmlinux), "nr_to_reclaim;"),
+            Program("pahole", ("pahole", "-F", "dwarf", "-C", "scan_control", vmlinux), "nr_to_reclaim;"),
+            Program("gdb ptype", ("gdb", "-batch", "-nx", "-ex", "ptype struct scan_control", vmlinux), "nr_to_reclaim;"),
+        )),
     ]
 
 

@@ -58,9 +58,12 @@ def test_a_modules_callers_are_told_apart_and_unknown_ones_are_unproven(
 ) -> None:
     """A return probe on the same function puts the kernel's trampoline in the place of the return address meanwhile."""
     source = (SOURCES / "passed.c").read_text()
-    line = next(n for n, text in enumerate(source.splitlines(), 1) if "return load + scale" in text)
+    lines = {word: next(n for n, text in enumerate(source.splitlines(), 1) if text.strip().endswith(end))
+             for word, end in (("WEIGHED", "return load + scale;"), ("FORGOTTEN", "/* forgotten */"))}
     victim = build_module(kernel, "passed", {"passed.c": source}, tmp_path / "passed")
-    handlers = (SOURCES / "watch.c").read_text().replace("WEIGHED", str(line))
+    handlers = (SOURCES / "watch.c").read_text()
+    for word, line in lines.items():
+        handlers = handlers.replace(word, str(line))
     watch = build(kernel, "watch", handlers, localvar_script, tmp_path, f"--module-debug {victim.parent}")
     result = VirtualMachine(
         kernel, [Module(victim), Module(watch)], f"echo {TURNS} > /sys/module/passed/parameters/run",
@@ -73,6 +76,7 @@ def test_a_modules_callers_are_told_apart_and_unknown_ones_are_unproven(
         counted = counters(result, handler)
         assert counted["hits"] == CALLS * TURNS and counted["unproven"] == (CALLS - TOLD) * TURNS
     assert re.findall(r"watch: plain (key=\d)", result.dmesg) == ["key=1", "key=2"] * TURNS
+    assert re.findall(r"watch: forgotten (what=\d+)", result.dmesg) == ["what=71", "what=72"] * TURNS
 
     keys = [(1, 1), (2, 1), (-1, 0), (-1, 0), (-1, 0)]
     assert texts(result, "watch", "perhaps") == [f"key={key} available={there}" for key, there in keys * TURNS]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from localvar.dwarf.elf import Elf
 from localvar.kernel import Kernel
 from localvar.model.site import Site, SiteKind
 
@@ -29,7 +30,7 @@ COORDINATES = {
     "copies": 'kernel.function("file_inode").inline',
     "both": 'kernel.function("fdget_pos")',
     "split": 'kernel.function("link_path_walk")',
-    "callee": 'kernel.function("vfs_read").callee("*")',
+    "callee": 'kernel.function("vfs_read").callee("*").inline',
     "labels": 'kernel.function("do_dentry_open").label("*")',
     "in_copies": 'kernel.function("do_anonymous_page").label("*")',
     "in_part": 'kernel.function("link_path_walk").label("OK")',
@@ -40,6 +41,14 @@ COORDINATES = {
     "all_returns": 'kernel.function("*@fs/read_write.c").return',
     "alias": "__x64_sys_read",
 }
+#: Calls out of line by one caller: (caller, function called) by handler.
+CALLS = {
+    "dput_of_fput": ("__fput", "dput"),
+    "walk_of_open": ("path_openat", "terminate_walk"),
+    "mntput_of_fput": ("__fput", "mntput"),
+}
+CALL_COORDINATES = {name: f'kernel.function("{caller}").callee("{called}").call' for name, (caller, called) in CALLS.items()}
+CALL_COORDINATES["mntput_of_fput_returns"] = 'kernel.function("__fput").callee("mntput").return'
 #: Handlers whose sites are entries of functions, which the function tracer counts; it knows a task by its last name, so these
 #: are functions that a child of the shell does not call before it becomes dd.
 ENTRIES = ("call", "glob", "of_file", "perf_form", "bytes", "alias")
@@ -71,6 +80,11 @@ def source(coordinates: dict[str, str]) -> str:
            'MODULE_LICENSE("GPL");\n'
 
 
+def symbol_range(kernel: InstalledKernel, name: str) -> range:
+    symbol = Elf.open(kernel.vmlinux).symbols_named(name)[0]
+    return range(symbol.value, symbol.value + symbol.size)
+
+
 def sites_of(kernel: InstalledKernel) -> dict[str, list[Site]]:
     opened = Kernel(kernel.vmlinux, kernel.release)
     return {name: [site for site in opened.sites(text) if site.why_not is None] for name, text in COORDINATES.items()}
@@ -83,6 +97,7 @@ def event_name(site: Site) -> str:
 def set_up(sites: dict[str, list[Site]]) -> str:
     """Shell that makes the kernel's own events at the sites, and its function tracer count their functions."""
     events = {f"{event_name(site)[0]}:places/{event_name(site)} {site.pc:#x}" for each in sites.values() for site in each}
+    events |= {f"p:places/{name}_called {name} ret=$stack0:x64" for name in ("dput", "terminate_walk")}
     lines = "\n".join(sorted(events))
     functions = "\n".join(sorted({site.symbol for name in ENTRIES for site in sites[name]}))
     return f"""
@@ -110,7 +125,8 @@ END
 def run(kernel: InstalledKernel, localvar_script: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
         dict[str, list[Site]], VmResult]:
     sites = sites_of(kernel)
-    sources = {"counts.c": source(COORDINATES), "Kbuild": "obj-m += counts.o\ninclude $(shell $(LOCALVAR) kbuild)\n"}
+    text = source(COORDINATES | CALL_COORDINATES)
+    sources = {"counts.c": text, "Kbuild": "obj-m += counts.o\ninclude $(shell $(LOCALVAR) kbuild)\n"}
     folder = tmp_path_factory.mktemp("counts")
     module = build_module(kernel, "counts", sources, folder, make_args=["localvar=1", f"LOCALVAR={localvar_script}"])
     collect = {f"trace/{name}": f"/sys/kernel/tracing/instances/{name}/trace" for name in ("events", "functions")}
@@ -133,3 +149,15 @@ def test_entries_are_hit_as_often_as_the_function_tracer_says(run: tuple[dict[st
     hits = Counter((record.text.split(":")[0], record.where) for record in result.records("counts"))
     entries = [(name, site.symbol) for name in ENTRIES for site in sites[name]]
     assert {entry: hits[entry] for entry in entries} == {entry: traced[entry[1]] for entry in entries}
+
+
+def test_callees_are_hit_when_that_caller_calls_them_and_only_then(run: tuple[dict[str, list[Site]], VmResult]) -> None:
+    _, result = run
+    ours = Counter(record.text.split(":")[0] for record in result.records("counts"))
+    for name, called, only in (("dput_of_fput", "dput", False), ("walk_of_open", "terminate_walk", True)):
+        events = [event.text for event in result.records("events") if event.where == f"{called}_called"]
+        returns = [int(text.split("ret=")[1], 16) for text in events]
+        from_caller = [address for address in returns if address in symbol_range(result.kernel, CALLS[name][0])]
+        assert 0 < ours[name] == len(from_caller)
+        assert only or len(from_caller) < len(returns)
+    assert 0 < ours["mntput_of_fput"] == ours["mntput_of_fput_returns"]

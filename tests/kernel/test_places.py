@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from localvar.dwarf.elf import STT_FUNC, Elf, Symbol
+from localvar.dwarf.ranges import die_ranges
+from localvar.dwarf.types import line_table
+from localvar.kernel import Kernel
 from localvar.probe.probeable import Probeable, instruction_starts
 
 from .build import build_module
@@ -120,6 +123,23 @@ def test_kernel_takes_probes_where_localvar_says_and_nowhere_else(kernel: Instal
     assert answers.keys() == expected.keys()
     wrong = {places.name(pc): (expected[pc], err) for pc, err in answers.items() if (err == 0) is not expected[pc]}
     assert not wrong
+
+
+def test_every_line_that_the_line_table_has_of_a_function_is_found_in_it(kernel: InstalledKernel) -> None:
+    """Statements or not, begun by what is inlined there or not: lines behind the first of vfs_read are no other function's."""
+    opened = Kernel(kernel.vmlinux, kernel.release)
+    [entry] = opened.sites("vfs_read")
+    function = opened.info.die(entry.scope.dies[-1])
+    table, [(low, high)] = line_table(function.unit), die_ranges(function)
+    rows = {(row.line, row.address) for row in table.rows if low <= row.address < high and row.line > entry.line
+            and table.files[row.file] == entry.file}
+    lines = {line for line, _ in rows}
+    assert len(lines) >= 20
+    for line in lines:
+        for coordinate in (f"vfs_read@fs/read_write.c:{line}", f"fs/read_write.c:{line}"):
+            sites = opened.sites(coordinate)
+            assert {(site.symbol, site.function, site.line, site.inlined) for site in sites} == {(*["vfs_read"] * 2, line, ())}
+            assert {(line, site.pc) for site in sites} <= rows
 
 
 def test_function_of_a_module_is_probed_where_it_was_loaded(

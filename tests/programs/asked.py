@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from localvar.model.expr import Expr
 from localvar.model.path import Path
-from localvar.model.plan import Source
+from localvar.model.plan import Callers, Source
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class Ask:
     """One path in one frame at one address, with localvar's plan for it.
 
     frame: 0 is the innermost function or inlined copy.  function: its name.  how, source: None where reason says why.
-    key: the canonical frame address, where how is entry_capture.  size in bytes, None where it is known at run time only.
+    key: the canonical frame address, where how is entry_capture.  callers: where it is caller.  size in bytes, None where it
+    is known at run time only.
     bits: of a bit-field.  signed: it is a scalar that holds negative values.  line: of its declaration.
     """
 
@@ -27,6 +28,7 @@ class Ask:
     source: Source | None
     reason: str | None
     key: Expr | None
+    callers: Callers | None
     size: int | None
     bits: int | None
     signed: bool

@@ -16,7 +16,7 @@ from localvar.kernel import Kernel
 from localvar.model.ctype import Array, CType, Pointer, Record, is_signed, size_of, strip
 from localvar.model.location import Reason
 from localvar.model.path import IndexStep, MemberStep, Path
-from localvar.model.plan import Read
+from localvar.model.plan import How, Read
 from localvar.model.site import ScopeRef, Site
 from localvar.probe.sites import make_site
 from tests.programs.asked import Ask, Stop
@@ -67,11 +67,15 @@ def _frames(program: Kernel, function: Die, pc: int) -> Iterator[Site]:
 
 
 def _asks(program: Kernel, site: Site, frame: int) -> Iterator[Ask]:
+    """Each variable and paths from it; what would be captured at the entry also as its caller passed it."""
     for read in program.judge.all(site):
-        yield _ask(read, frame)
         assert read.variable is not None
-        for path in _paths(read.path, read.variable.type, DEPTH, True):
-            yield _ask(program.judge.read(site, read.variable, path), frame)
+        paths = _paths(read.path, read.variable.type, DEPTH, True)
+        for one in (read, *(program.judge.read(site, read.variable, path) for path in paths)):
+            yield _ask(one, frame)
+            called = program.judge.without_capture(one)
+            if called.how is How.CALLER and called is not one:
+                yield _ask(called, frame)
 
 
 def _paths(path: Path, ctype: CType, depth: int, follow: bool) -> Iterator[Path]:
@@ -113,7 +117,7 @@ def _ask(read: Read, frame: int) -> Ask:
     variable = read.variable
     assert variable is not None
     return Ask(frame, variable.scope, read.path, read.location_class.value, read.how.value if read.how else None, read.source,
-               str(read.reason) if read.reason else None, read.frame, size_of(read.type),
+               str(read.reason) if read.reason else None, read.frame, read.callers, size_of(read.type),
                read.bit_field[1] if read.bit_field else None, is_signed(read.type), variable.declared.line)
 
 

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from localvar.model.expr import Address, Binary, Const, Entry, Expr, Extend, Load, Op, Reg, Select, Unary
+from localvar.model.expr import Address, Binary, Const, Entry, Expr, Extend, Load, Op, Reg, ReturnsTo, Select, Unary
 from localvar.model.plan import Assembly, Object, Scalar, Source
 
 
@@ -17,6 +17,10 @@ class Fault(Exception):
 
 class NotCaptured(Exception):
     """The registers at the function's entry are not known: it was entered before."""
+
+
+class UnknownCaller(Exception):
+    """The function was called by a call that does not say what it passes."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ def _value(expr: Expr, machine: Machine) -> int:
         if machine.entry is None:
             raise NotCaptured
         return evaluate(expr.operand, Machine(machine.entry, _no_memory))
+    if isinstance(expr, ReturnsTo):
+        return int.from_bytes(machine.memory(evaluate(expr.frame, machine) - 8, 8), "little")
     if isinstance(expr, Extend):
         return _signed(expr.operand, machine) if expr.signed else evaluate(expr.operand, machine)
     if isinstance(expr, Select):

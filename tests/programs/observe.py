@@ -187,6 +187,9 @@ class Look:
         except ours.NotCaptured:
             self.outcome.skipped[f"{way}: no entry was seen"] += 1
             return
+        except ours.UnknownCaller:
+            self.outcome.skipped[f"{way}: its caller does not say"] += 1
+            return
         except ours.Fault:
             if theirs is None:
                 self.outcome.skipped[f"{way}: a fault for both"] += 1
@@ -246,6 +249,10 @@ class Look:
         """Our value; of an object of unknown size as many bytes as gdb has."""
         assert ask.source is not None
         size = ask.size if ask.size is not None else len(theirs or b"")
+        if ask.callers is not None:
+            caller = ours.evaluate(ask.callers.returns_to, self.machine(ask))
+            if caller not in {address for address, _ in ask.callers.calls}:
+                raise ours.UnknownCaller
         return ours.value_of(ask.source, size, self.machine(ask))
 
     # -- gdb ------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
  * Functions whose parameter gcc takes away (-fipa-sra), called in every way:
  * /sys/module/passed/parameters/run runs them all.  Each item's key says who passed it.
  */
+#include <linux/delay.h>
 #include <linux/module.h>
 
 struct item {
@@ -36,12 +37,21 @@ static noinline long again(const struct item *item, long scale)
 	return scale > 100 ? hop(&items[7], 1) : scale;
 }
 
+/* What it was called with is needed no more, and gone, where it is asked for. */
+static noinline __attribute__((__noipa__)) long forgets(long what)
+{
+	WRITE_ONCE(total, what);
+	msleep(0);
+	msleep(1);	/* forgotten */
+	return 1;
+}
+
 noinline long in_register(struct item *item);
 noinline long in_register(struct item *item)
 {
 	long n = weigh(item, 2);
 
-	item->sum += n;
+	item->sum += n + forgets(71);
 	return n;
 }
 
@@ -51,7 +61,7 @@ noinline long in_frame(int more)
 	struct item own = { .key = 2, .load = more };
 
 	OPTIMIZER_HIDE_VAR(more);
-	own.sum = weigh(&own, more);
+	own.sum = weigh(&own, more) + forgets(72);
 	return own.sum + READ_ONCE(own.key);
 }
 

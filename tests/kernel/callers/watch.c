@@ -49,20 +49,31 @@ static int plain_handler(struct kprobe *kp, struct pt_regs *regs)
 	return 0;
 }
 
-static struct kprobe plain = {
+/* A plain kprobe has no second probe at the function's entry. */
+static int forgotten(struct kprobe *kp, struct pt_regs *regs)
+{
+	pr_info("watch: forgotten what=%ld\n", GET_LOCAL_VAR(what));
+	return 0;
+}
+
+static struct kprobe plain[] = { {
 	.pre_handler = plain_handler,
 	PROBE_LOCATION("module(\"passed\").statement(\"weigh@*:WEIGHED\")"),
-};
+}, {
+	.pre_handler = forgotten,
+	PROBE_LOCATION("module(\"passed\").statement(\"forgets@*:FORGOTTEN\")"),
+} };
+static struct kprobe *plains[] = { &plain[0], &plain[1] };
 
 static int begin(void)
 {
-	return register_kprobe(&plain);
+	return register_kprobes(plains, 2);
 }
 LOCALVAR_BEGIN(begin);
 
 static void end(void)
 {
-	unregister_kprobe(&plain);
+	unregister_kprobes(plains, 2);
 }
 LOCALVAR_END(end);
 
