@@ -238,7 +238,7 @@ def _without_addresses(call: Call) -> Call:
     def kept(passed: Mapping[int, Expr]) -> dict[int, Expr]:
         return {key: value for key, value in passed.items() if not _names_address(value)}
 
-    return replace(call, registers=kept(call.registers), parameters=kept(call.parameters))
+    return replace(call, registers=kept(call.registers), parameters=kept(call.parameters), stack=kept(call.stack))
 
 
 def _names_address(value: object) -> bool:

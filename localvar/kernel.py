@@ -80,6 +80,10 @@ class Kernel:
             raise environment_failure("damaged-debug-info", f"{self.path}: damaged debug info: {detail}",
                                       fix="reinstall the package that brought it, or link the kernel again") from problem
 
+    def types_of(self, module: str | None) -> TypeLookup:
+        """Types by name, of the kernel (None) or of one of its modules.  Raises Failure where there is no such module."""
+        return self.names if module is None else TypeLookup(self.images.matching(module)[0].info)
+
     # -- coordinates ----------------------------------------------------------------------------------------------
 
     def sites(self, text: str, span: Span | None = None, aliases: Sequence[Alias] = (), spot: Spot = _no_spot) -> list[Site]:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from localvar.diagnostics import source_failure
+from localvar.dwarf.lookup import TypeLookup
 from localvar.kbuild.environment import BuildDirectory, Host
 from localvar.kbuild.flags import kernel_flags
 from localvar.kernel import Kernel
@@ -24,7 +26,7 @@ from localvar.types.listing import (
     type_definitions,
 )
 
-__all__ = ["HeaderAdvice", "TypeDefinition", "is_glob", "list_headers", "list_type", "list_types"]
+__all__ = ["HeaderAdvice", "Scope", "TypeDefinition", "is_glob", "list_headers", "list_type", "list_types"]
 
 
 @dataclass(frozen=True)
@@ -35,19 +37,33 @@ class Headers:
     host: Host
 
 
-def list_type(kernel: Kernel, name: str, file: str | None, layout: bool) -> TypeDefinition:
+@dataclass(frozen=True)
+class Scope:
+    """Whose types are meant: of a module (None: of the kernel itself), of a file where several have the name."""
+
+    module: str | None = None
+    file: str | None = None
+
+    def names(self, kernel: Kernel) -> TypeLookup:
+        """Where they are looked up.  Raises Failure."""
+        if self.module is not None and is_glob(self.module):
+            raise source_failure("one-module", f"'{self.module}' is no name of one module")
+        return kernel.types_of(self.module)
+
+
+def list_type(kernel: Kernel, name: str, scope: Scope, layout: bool) -> TypeDefinition:
     """The definition of a type with all it needs, nothing taken from headers.  Raises Failure."""
     with kernel.reading():
-        return type_definition(kernel.names, name, file, layout=layout)
+        return type_definition(scope.names(kernel), name, scope.file, layout=layout)
 
 
-def list_types(kernel: Kernel, pattern: str, file: str | None, layout: bool) -> list[TypeDefinition]:
+def list_types(kernel: Kernel, pattern: str, scope: Scope, layout: bool) -> list[TypeDefinition]:
     """The definitions of all types that a glob names, each without what it needs.  Raises Failure."""
     with kernel.reading():
-        return type_definitions(kernel.names, pattern, file, layout=layout)
+        return type_definitions(scope.names(kernel), pattern, scope.file, layout=layout)
 
 
-def list_headers(kernel: Kernel, headers: Headers, names: Sequence[str], file: str | None) -> list[HeaderAdvice]:
+def list_headers(kernel: Kernel, headers: Headers, names: Sequence[str], scope: Scope) -> list[HeaderAdvice]:
     """The includes that bring each type, found by trying them under the kernel's own flags.  Raises Failure."""
     directory = str(headers.build.path)
     flags = kernel_flags(headers.build, headers.host).for_file(Path(directory) / "localvar_headers.c")
@@ -56,10 +72,10 @@ def list_headers(kernel: Kernel, headers: Headers, names: Sequence[str], file: s
         empty = os.path.join(folder, "empty.c")
         Path(empty).write_bytes(b"")
         unit = open_unit(empty, b"", flags, directory=directory)
-        found = []
+        types, found = scope.names(kernel), []
         for name in names:
             if is_glob(name):
-                found += headers_for_all(kernel.names, name, path, unit, file)
+                found += headers_for_all(types, name, path, unit, scope.file)
             else:
-                found.append(headers_for(kernel.names, name, path, unit, file))
+                found.append(headers_for(types, name, path, unit, scope.file))
         return found

@@ -57,9 +57,9 @@ def function(*children: Die, frame_base: object = None, **attributes: Any) -> Di
     return Die("subprogram", label="f", name="f", low_pc=0x1000, high_pc=0x100, frame_base=base, children=children, **attributes)
 
 
-def locator(*dies: Die, version: int = 5, **fields: Any) -> Locator:
+def locator(*dies: Die, version: int = 5, producer: str = "", **fields: Any) -> Locator:
     fields.setdefault("debug_frame", [FRAME])
-    root = Die("compile_unit", name="a.c", low_pc=0x1000, high_pc=0x1000, children=[*BASES, *dies])
+    root = Die("compile_unit", name="a.c", producer=producer, low_pc=0x1000, high_pc=0x1000, children=[*BASES, *dies])
     return Locator(debug_info(Image(units=[Unit(root, version=version)], sections=[DATA], **fields)), X86_64)
 
 
@@ -437,6 +437,18 @@ def test_a_number_in_two_registers_for_all_of_a_function_is_proven_nowhere() -> 
     assert isinstance(where(variable("x", loclist((0x1000, 0x1100, both)), "s128")), Pieces)
 
 
+@pytest.mark.parametrize("location", [op.reg0(), op.regx(0), op.expr(op.reg0(), op.piece(4))])
+def test_a_register_of_an_asm_statement_is_proven_nowhere(location: op.Op | op.Expr) -> None:
+    """gcc's one location for all of a scope: `register int x asm("eax")`, as get_user() and hypercalls have it.  Parameters that
+    stay in their register have such a location too, and clang's variables."""
+    x = variable("x", location)
+    parameter = Die("formal_parameter", name="x", type=Ref("int"), location=location)
+    assert slug(where(x, producer="GNU C11 12.2.0 -O2")) == "not-tracked"
+    assert not isinstance(where(variable("x", loclist((0x1000, 0x1100, location))), producer="GNU C11 12.2.0 -O2"), Absent)
+    assert not isinstance(where(parameter, producer="GNU C11 12.2.0 -O2"), Absent)
+    assert not isinstance(where(x, producer="clang version 19.1.7"), Absent)
+
+
 def test_a_place_in_a_location_list_is_what_the_list_says() -> None:
     """There the compiler knows the pc."""
     x = variable("x", loclist((0x1000, 0x1100, op.breg7(4))))
@@ -564,10 +576,13 @@ def test_parameters_on_entry_are_what_their_registers_held() -> None:
     n = Die("formal_parameter", name="n", type=Ref("int"), location=moved)
     m = Die("formal_parameter", name="m", type=Ref("int"), location=op.fbreg(8))
     k = Die("formal_parameter", name="k", type=Ref("u64"), location=op.expr(op.breg4(1), op.stack_value()))
-    found = locator(function(n, m, k))
+    own = Die("formal_parameter", name="own", type=Ref("int"), location=op.fbreg(-16))
+    text = Die("formal_parameter", name="text", type=Ref("text"), location=op.fbreg(8))
+    found = locator(function(n, m, k, own, text))
     there = {v.name: v.location for v in found.entry_variables(site(found, 0x1008))}
     assert there["n"] == EntryValue(Reg(5))
-    assert slug(there["m"]) == "entry-memory"
+    assert there["m"] == Value(Entry(Load(fold.add(Reg(7), 16), 32, True), 32)), "above the return address: a caller may tell"
+    assert slug(there["own"]) == slug(there["text"]) == "entry-memory"
     assert there["k"] == Value(Entry(fold.add(Reg(4), 1)))
 
 

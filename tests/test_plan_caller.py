@@ -53,9 +53,13 @@ def jump(at: int, target: int) -> bytes:
     return b"\xe9" + (target - at - 5).to_bytes(4, "little", signed=True)
 
 
-def passed(value: object, register: int | None = None) -> Die:
-    """A DW_TAG_call_site_parameter: of the parameter p, or of a register."""
-    place = {"call_parameter": Ref("p")} if register is None else {"location": op.expr(getattr(op, f"reg{register}")())}
+def passed(value: object, register: int | None = None, stack: int | None = None) -> Die:
+    """A DW_TAG_call_site_parameter: of the parameter p, of a register, of a place above the stack pointer."""
+    place: dict[str, Any] = {"call_parameter": Ref("p")}
+    if register is not None:
+        place = {"location": op.expr(getattr(op, f"reg{register}")())}
+    if stack is not None:
+        place = {"location": op.expr(op.breg7(stack))}
     return Die("call_site_parameter", call_value=op.expr(value) if isinstance(value, op.Op) else value, **place)
 
 
@@ -75,6 +79,7 @@ def called_function(**attributes: Any) -> list[Die]:
         Die("formal_parameter", name="p", label="p", type=Ref("long"))])
     parameters = [
         Die("formal_parameter", abstract_origin=Ref("p"), location=op.expr(op.GNU_parameter_ref("p"), op.stack_value())),
+        Die("formal_parameter", name="r", type=Ref("int"), location=op.expr(op.fbreg(8))),
         Die("formal_parameter", name="q", type=Ref("long"), location=op.expr(op.entry_value(op.reg4()), op.stack_value())),
     ]
     return [abstract, Die("subprogram", label="f", abstract_origin=Ref("abstract f"), low_pc=F, high_pc=SIZE,
@@ -93,7 +98,7 @@ class World:
         for at, raw in (code if code is not None else {A + 0x10: call(A + 0x10, F), B + 0x10: call(B + 0x10, F)}).items():
             text[at - 0x1000 : at - 0x1000 + len(raw)] = raw
         root = Die("compile_unit", name="a.c", low_pc=0x1000, high_pc=high,
-                   children=[LONG, *called_function(**(f or {})), *callers])
+                   children=[LONG, ctype.base("int", 4, "signed"), *called_function(**(f or {})), *callers])
         frames = [Fde(cie, F, SIZE, frame), *(Fde(CIE, start, SIZE, CALLS) for start in (A, B, G))]
         image = Image(units=[Unit(root, version=version), *others], text=bytes(text), debug_frame=frames, **fields)
         self.image = OurImage(Elf("image", image.elf()), X86_64)
@@ -374,6 +379,22 @@ def test_at_a_return_the_callers_frame_is_not_known() -> None:
 def test_on_entry_a_parameter_that_was_optimized_out_is_the_same() -> None:
     world = World(caller("a", A, site_of(A + 0x10, passed(op.lit7()))))
     assert world.judge.entry(world.site(), Path("p")).how is How.CALLER
+
+
+def test_what_was_passed_on_the_stack_is_what_the_call_says() -> None:
+    """Memory of the frame may have changed since; at the entry itself it has not."""
+    callers = [caller("a", A, site_of(A + 0x10, passed(op.lit7(), stack=8), passed(op.lit9(), stack=0))),
+               caller("b", B, site_of(B + 0x10, passed(op.breg3(0), stack=0)))]
+    world = World(*callers)
+    read = world.judge.entry(world.site(), Path("r"))
+    assert (read.how, read.location_class.value) == (How.CALLER, "entry_value")
+    assert isinstance(read.source, Scalar) and read.source.expr == Const(7, 32)
+    assert read.callers is not None and [address for address, _ in read.callers.calls] == [AT_A]
+    here = world.judge.entry(world.site(F), Path("r"))
+    assert here.how is How.DIRECT and isinstance(here.source, Scalar)
+    assert here.source.expr == Load(fold.add(Reg(RSP), 16), 32, True)
+    nobody = World().judge.entry(World().site(), Path("r"))
+    assert nobody.reason is not None and nobody.reason.slug == "caller-unknown"
 
 
 def test_nothing_of_the_callers_memory_is_in_a_value() -> None:

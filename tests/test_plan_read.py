@@ -292,7 +292,7 @@ def test_pointers_to_pointers_that_are_both_gone_are_followed() -> None:
     (struct(size=300), Pieces((Piece(Register(3), 2400),)), "too-large"), (LONG, Register(3), ""),
     (array(INT, None, variable=True), Register(3), "type"), (FunctionType(1, False, True, Void, tuple), Memory(FRAME), "type"),
     (NODE, absent("discarded", "gone"), "discarded"),
-    (INT, EntryValue(Load(FRAME)), "entry-memory"), (INT, Memory(Entry(Load(Reg(5)))), "entry-memory"),
+    (INT, EntryValue(Load(SP)), "entry-memory"), (INT, Memory(Entry(Load(Reg(5)))), "entry-memory"),
     (INT, Memory(fold.add(SP, -8)), "no-frame"), (NODE, Memory(fold.add(SP, -8)), "no-frame"), (NODE, Memory(FRAME), ""),
     (BaseType(5, "long long long", 32, Encoding.UNSIGNED), Memory(FRAME), "too-large"),
     (BaseType(5, "nothing", 0, Encoding.UNSIGNED), Memory(FRAME), "damaged"),

@@ -20,6 +20,7 @@ from localvar.diagnostics import Failure, Log
 from localvar.dwarf import constants as c
 from localvar.dwarf.elf import Elf
 from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.lookup import TypeLookup
 from localvar.dwarf.types import type_at
 from localvar.dwarf.unit import Die
 from localvar.kbuild.environment import Host, Request, find_build_directory, find_vmlinux
@@ -34,7 +35,7 @@ from localvar.types.closure import Closure, Forward, spelling
 from localvar.types.define import define, origin
 from localvar.types.headers import DEPTH, Chooser, IncludePath, complete, include_path
 from localvar.types.layout import Layouts
-from localvar.types.listing import headers_for, type_definition
+from localvar.types.listing import headers_for, type_definition, type_definitions
 from localvar.types.trial import Trial
 from tests.c_compilers import clang_errors, gcc_errors
 from tests.dwarf_support import VMLINUX
@@ -218,6 +219,16 @@ def test_an_unknown_type_is_an_error_with_close_names(installed: Setting) -> Non
     with pytest.raises(Failure) as failure:
         type_definition(installed.kernel.names, "scan_contrl")
     assert [note.message for note in failure.value.diagnostics[0].notes] == ["close names: struct scan_control"]
+
+
+def test_a_module_s_own_types_are_found_by_name_and_by_glob(installed: Setting) -> None:
+    file = next(Path("/usr/lib/debug/lib/modules", installed.kernel.release).rglob("loop.ko"), None)
+    if file is None:
+        missing("no debug files of modules; run tools/setup-debian.sh test")
+    names = TypeLookup(DebugInfo(Elf.open(file), "loop"))
+    assert "struct gendisk *lo_disk;" in type_definition(names, "loop_device").text
+    found = [one.name for one in type_definitions(names, "struct loop_*")]
+    assert {"struct loop_cmd", "struct loop_device"} <= set(found)
 
 
 HANDLER = """#include <linux/module.h>

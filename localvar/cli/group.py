@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import os
 import sys
@@ -42,6 +41,8 @@ class LazyGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that args name; a usage error with close names where there is none."""
         if args and not args[0].startswith("-") and args[0] not in self._known:
+            import difflib
+
             close = difflib.get_close_matches(args[0], self._known, 1)
             ctx.fail(f"no command '{args[0]}'" + (f"; did you mean {close[0]}?" if close else ""))
         return super().resolve_command(ctx, args)

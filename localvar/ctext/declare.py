@@ -26,6 +26,9 @@ MAX_DEPTH = 64
 
 def declaration(ctype: CType, name: str) -> str:
     """`name` declared with a type, without the semicolon.  Raises Unspeakable."""
+    plain = _plain(ctype, name)
+    if plain is not None:
+        return plain
     from pycparser import c_ast, c_generator
 
     node = c_ast.Decl(name, [], [], [], [], declarator(ctype, name), None, None)
@@ -35,6 +38,9 @@ def declaration(ctype: CType, name: str) -> str:
 
 def type_name(ctype: CType) -> str:
     """The type as in a cast.  Raises Unspeakable."""
+    plain = _plain(ctype, "")
+    if plain is not None:
+        return plain
     from pycparser import c_ast, c_generator
 
     node = c_ast.Typename(None, [], None, declarator(ctype, None))
@@ -57,6 +63,25 @@ def display(ctype: CType) -> str:
         if isinstance(bare, Array):
             return f"{display(bare.element())}[{'' if bare.count is None else bare.count}]"
         return f"({problem})"
+
+
+def _plain(ctype: CType, name: str) -> str | None:
+    """What pycparser would write of pointers to a type with a name, and of such a type: importing it takes longer than all
+    else that a listing does with types.  None for other types."""
+    text, quals = name, list[str]()
+    for _ in range(MAX_DEPTH):
+        if isinstance(ctype, Qualified):
+            if ctype.qualifier.value not in quals:
+                quals.append(ctype.qualifier.value)
+            ctype = ctype.target()
+        elif isinstance(ctype, Pointer):
+            text = " ".join(filter(None, ("*", *quals, text))) if quals else f"*{text}"
+            ctype, quals = ctype.target(), []
+        elif isinstance(ctype, (Array, FunctionType)):
+            return None
+        else:
+            return " ".join(filter(None, (*quals, *_words(ctype), text)))
+    return None
 
 
 Specify = Callable[[CType], Any]
@@ -122,17 +147,23 @@ def specifier(ctype: CType) -> Any:
     """The node of a type by its name.  Raises Unspeakable."""
     from pycparser import c_ast
 
-    if isinstance(ctype, Void):
-        return c_ast.IdentifierType(["void"])
-    if isinstance(ctype, BaseType):
-        return c_ast.IdentifierType(arithmetic(ctype.name).split())
-    if isinstance(ctype, Typedef):
-        return c_ast.IdentifierType([identifier(ctype.name)])
+    words = _words(ctype)
     if isinstance(ctype, Record):
         node = c_ast.Struct if ctype.kind == "struct" else c_ast.Union
-        return node(identifier(ctype.name), None)
+        return node(words[1], None)
+    return c_ast.IdentifierType(words)  # of an enum too: Enum's parameters differ between releases
+
+
+def _words(ctype: CType) -> list[str]:
+    """A type by its name.  Raises Unspeakable."""
+    if isinstance(ctype, Void):
+        return ["void"]
+    if isinstance(ctype, BaseType):
+        return arithmetic(ctype.name).split()
+    if isinstance(ctype, Typedef):
+        return [identifier(ctype.name)]
+    if isinstance(ctype, Record):
+        return ["struct" if ctype.kind == "struct" else "union", identifier(ctype.name)]
     if isinstance(ctype, Enumeration):
-        return c_ast.IdentifierType(["enum", identifier(ctype.name)])  # Enum's parameters differ between releases
-    if isinstance(ctype, UnknownType):
-        raise Unspeakable(ctype.text)
-    raise Unspeakable(f"a type of kind {type(ctype).__name__}")
+        return ["enum", identifier(ctype.name)]
+    raise Unspeakable(ctype.text if isinstance(ctype, UnknownType) else f"a type of kind {type(ctype).__name__}")

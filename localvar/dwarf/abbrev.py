@@ -63,6 +63,12 @@ class Abbreviation:
     jump: int
 
     @cached_property
+    def is_definition(self) -> bool:
+        """Whether DIEs have a name and are not declared to be declarations."""
+        names = [name for name, _, _ in self.attributes]
+        return c.DW_AT_name in names and c.DW_AT_declaration not in names
+
+    @cached_property
     def layout(self) -> tuple[dict[int, tuple[int, int]], tuple[Run, ...]]:
         """How to decode the attributes: those that take no byte (name to form and value), and runs of the others."""
         constants = {name: (form, 1 if form == c.DW_FORM_flag_present else constant)

@@ -32,5 +32,5 @@ def type_names(elf: Elf) -> Iterator[tuple[str, str]]:
         name, info, _ = struct.unpack_from("<III", data, at)
         kind, count = info >> 24 & 0x1F, info & 0xFFFF
         if kind in _KINDS and name:
-            yield _KINDS[kind], data[text + name : data.index(b"\0", text + name)].decode("latin-1")
+            yield _KINDS[kind], data[text + name : max(data.find(b"\0", text + name), 0)].decode("latin-1")
         at += 12 + _FIXED.get(kind, 0) + _EACH.get(kind, 0) * count

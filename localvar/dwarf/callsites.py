@@ -15,7 +15,7 @@ from localvar.dwarf.errors import DwarfError, Unreadable
 from localvar.dwarf.expression import evaluate_value
 from localvar.dwarf.locate import Locator
 from localvar.dwarf.names import dies_named, references_to
-from localvar.dwarf.op import decode
+from localvar.dwarf.op import Operation, decode
 from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.scope import entry_of, name_of, origin
 from localvar.dwarf.stack import Context
@@ -80,12 +80,19 @@ class CallSites:
         if not returns_to or not functions or not die_ranges(functions[-1]):
             return None
         caller = functions[-1]
-        registers: dict[int, Expr] = {}
-        parameters: dict[int, Expr] = {}
+        registers, stack, parameters = dict[int, Expr](), dict[int, Expr](), dict[int, Expr]()
         for child in site.children():
-            if child.tag in _PARAMETERS:
-                self._passed(child, caller, returns_to, registers, parameters)
-        return Call(returns_to, self._name(caller, returns_to), registers, parameters)
+            value = self._passed(child, caller, returns_to) if child.tag in _PARAMETERS else None
+            if value is None:
+                continue
+            parameter = child.reference(_PARAMETERS[child.tag][1])
+            if parameter is not None:
+                parameters.setdefault(origin(parameter).key, value)
+            elif (number := self._register(child)) is not None:
+                registers.setdefault(number, value)
+            elif (distance := self._on_stack(child)) is not None:
+                stack.setdefault(distance, value)
+        return Call(returns_to, self._name(caller, returns_to), registers, parameters, stack)
 
     def _name(self, caller: Die, returns_to: int) -> str:
         name, ranges = name_of(caller) or "?", die_ranges(caller)
@@ -93,32 +100,37 @@ class CallSites:
         beside = any(low <= entry < high and low < returns_to <= high for low, high in ranges)
         return f"{name}+{returns_to - entry:#x}" if beside else f"{name} at {returns_to:#x}"
 
-    def _passed(self, die: Die, caller: Die, returns_to: int, registers: dict[int, Expr], parameters: dict[int, Expr]) -> None:
-        """Add what a DW_TAG_call_site_parameter states, where it can be read."""
-        value_attribute, reference = _PARAMETERS[die.tag]
-        data = die.block(value_attribute)
-        if data is None:
-            return
+    def _passed(self, die: Die, caller: Die, returns_to: int) -> Expr | None:
+        """What a DW_TAG_call_site_parameter states; None where it cannot be read."""
+        data = die.block(_PARAMETERS[die.tag][0])
         try:
-            value = evaluate_value(data, self._at_call(caller, returns_to))
-            number = self._register(die)
+            return None if data is None else evaluate_value(data, self._at_call(caller, returns_to))
         except (Unreadable, DwarfError):
-            return
-        parameter = die.reference(reference)
-        if parameter is not None:
-            parameters.setdefault(origin(parameter).key, value)
-        elif number is not None:
-            registers.setdefault(number, value)
+            return None
+
+    def _operation(self, die: Die) -> Operation | None:
+        """The one operation that says where a parameter is passed."""
+        location = die.block(c.DW_AT_location)
+        try:
+            operations = decode(location, *die.unit.sizes[:2]) if location else ()
+        except DwarfError:
+            return None
+        return operations[0] if len(operations) == 1 else None
+
+    def _on_stack(self, die: Die) -> int | None:
+        """The distance from the stack pointer at the call to where a parameter is passed; None for one elsewhere."""
+        operation = self._operation(die)
+        at_stack = operation is not None and operation.code == c.DW_OP_breg0 + self.arch.stack_pointer
+        return operation.number() if operation is not None and at_stack and operation.number() >= 0 else None
 
     def _register(self, die: Die) -> int | None:
         """The register that a parameter is passed in; None for one in memory."""
-        location = die.block(c.DW_AT_location)
-        operations = decode(location, *die.unit.sizes[:2]) if location else ()
-        if len(operations) != 1:
+        operation = self._operation(die)
+        if operation is None:
             return None
-        code = operations[0].code
+        code = operation.code
         if code == c.DW_OP_regx:
-            return operations[0].number()
+            return operation.number()
         return code - c.DW_OP_reg0 if c.DW_OP_reg0 <= code <= c.DW_OP_reg31 else None
 
     def _at_call(self, caller: Die, returns_to: int) -> Context:

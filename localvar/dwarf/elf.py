@@ -10,11 +10,15 @@ from __future__ import annotations
 import mmap
 import re
 import struct
+import sys
 import zlib
-from collections.abc import Iterator
+from array import array
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from localvar.diagnostics import Failure, environment_failure
 from localvar.dwarf.errors import DwarfError
@@ -33,6 +37,10 @@ _SYMBOL = struct.Struct("<IBBHQQ")
 _PLACE = struct.Struct("<6xHQ8x")
 _RELA = struct.Struct("<QQq")
 _COMPRESSION = struct.Struct("<IIQQ")
+
+_LARGE = 1 << 20
+_MADV_POPULATE_READ = 22
+"""include/uapi/asm-generic/mman-common.h; the mmap module has no name for it."""
 
 _FEW = 16
 """Symbols looked up by address before an index of all of them (0.1 s) pays."""
@@ -107,10 +115,19 @@ class Contents:
     def search(self, pattern: BytePattern) -> Iterator[int]:
         """Offsets of all matches of pattern, overlapping ones too.  A literal runs at the speed of memchr."""
         end = self.start + self.size
+        if self.size > _LARGE and isinstance(self.data, mmap.mmap):
+            self._populate(self.data)
         match = pattern.search(self.data, self.start, end)
         while match:
             yield match.start() - self.start
             match = pattern.search(self.data, match.start() + 1, end)
+
+
+    def _populate(self, data: mmap.mmap) -> None:
+        """Have the pages mapped at once: one by one, as a search comes to them, takes as long as half of the search."""
+        start = self.start - self.start % mmap.PAGESIZE
+        with suppress(OSError):  # kernels before 5.14 do not know it
+            data.madvise(_MADV_POPULATE_READ, start, self.start + self.size - start)
 
 
 _EMPTY = Contents(b"", 0, 0)
@@ -193,7 +210,11 @@ class Elf:
 
     def section_at(self, address: int) -> Section | None:
         """The allocated section that holds address."""
-        return next((s for s in self.sections if address in s), None)
+        return next((s for s in self._allocated if s.address <= address < s.address + s.size), None)
+
+    @cached_property
+    def _allocated(self) -> list[Section]:
+        return [section for section in self.sections if section.flags & SHF_ALLOC]
 
     def contents(self, name: str) -> Contents:
         """The bytes of the first section of that name (empty where there is none), decompressed and relocated."""
@@ -287,8 +308,8 @@ class Elf:
             return _EMPTY, _EMPTY
         strings = self.sections[table.link]
         # copied: bytes are searched three times as fast as what is mapped
-        first, second = (Contents(bytes(self._data[s.offset : s.offset + s.size]), 0, s.size) for s in (table, strings))
-        return first, second
+        copy = bytes(self._data[strings.offset : strings.offset + strings.size])
+        return Contents(self._data, table.offset, table.size), Contents(copy, 0, len(copy))
 
     def _symbol(self, raw: tuple[int, ...]) -> Symbol:
         name, info, _, section, value, size = raw
@@ -301,7 +322,19 @@ class Elf:
         """Defined symbols of exactly that name, in table order."""
         _, strings = self._symtab
         offsets = [struct.pack("<I", at) for at in strings.find_all(name.encode() + b"\0")]
-        return tuple(s for raw in self._matches(offsets, 0) if (s := self._symbol(raw)).name == name and s.section)
+        return tuple(s for raw in self._matches(offsets, self._names) if (s := self._symbol(raw)).name == name and s.section)
+
+    def first_symbols(self, names: Collection[str]) -> dict[str, Symbol]:
+        """The first of symbols_named() for each name that has any, in one pass over the strings."""
+        _, strings = self._symtab
+        either = b"|".join(re.escape(name.encode()) for name in names)
+        offsets = [struct.pack("<I", at) for at in strings.search(re.compile(b"(?:%b)\0" % either))]
+        found: dict[str, Symbol] = {}
+        for raw in self._matches(offsets, self._names):
+            symbol = self._symbol(raw)
+            if symbol.section:
+                found.setdefault(symbol.name, symbol)
+        return found
 
     def symbols_at(self, address: int) -> tuple[Symbol, ...]:
         """Defined symbols whose value is exactly address, in table order (section and file symbols left out)."""
@@ -311,7 +344,7 @@ class Elf:
             places = self._by_value.get(address, ())
             found = [self._symbol(_SYMBOL.unpack_from(table.data, table.start + at)) for at in places]
         else:
-            found = [self._symbol(raw) for raw in self._matches([struct.pack("<Q", address)], 8)]
+            found = [self._symbol(raw) for raw in self._matches([struct.pack("<Q", address)], self._values)]
         return tuple(s for s in found if s.section and s.name and s.type <= STT_FUNC)
 
     @cached_property
@@ -325,15 +358,31 @@ class Elf:
             found.setdefault(value + bases.get(section, 0), []).append(index * _SYMBOL.size)
         return found
 
-    def _matches(self, needles: list[bytes], field: int) -> Iterator[tuple[int, ...]]:
-        """Symbol table entries that hold one of needles at byte `field`, by search."""
-        if not needles:
-            return
+    def _matches(self, needles: list[bytes], column: Contents) -> Iterator[tuple[int, ...]]:
+        """Symbol table entries that hold one of needles in a column, by search."""
         table, _ = self._symtab
-        places = {at for needle in needles for at in table.find_all(needle)}
+        places = {at for needle in needles for at in column.find_all(needle)}
         for at in sorted(places):
-            if at % _SYMBOL.size == field and at - field + _SYMBOL.size <= table.size:
-                yield _SYMBOL.unpack_from(table.data, table.start + at - field)
+            index, rest = divmod(at, len(needles[0]))
+            if not rest:
+                yield _SYMBOL.unpack_from(table.data, table.start + index * _SYMBOL.size)
+
+    @cached_property
+    def _names(self) -> Contents:
+        """The symbols' st_name, one behind the other: searched in a sixth of the time of the table."""
+        return self._column("I", 6)
+
+    @cached_property
+    def _values(self) -> Contents:
+        """The symbols' st_value."""
+        return self._column("Q", 3, 1)
+
+    def _column(self, code: Literal["I", "Q"], width: int, number: int = 0) -> Contents:
+        """Every width-th word of the table, from the number-th on; code: memoryview's for the word."""
+        table, _ = self._symtab
+        with memoryview(table.data) as view:
+            data = view[table.start : table.start + table.size - table.size % _SYMBOL.size].cast(code)[number::width].tobytes()
+        return Contents(data, 0, len(data))
 
     @cached_property
     def symbols(self) -> tuple[Symbol, ...]:
@@ -353,6 +402,14 @@ class Elf:
         """(section name, offset) of an address of an ET_REL file; (None, address) for a linked one."""
         section = self.section_at(address) if self.type == ET_REL else None
         return (section.name, address - section.address) if section else (None, address)
+
+
+def words(code: str, data: bytes) -> array[int]:
+    """Little-endian integers of an array type code."""
+    found = array(code, data)
+    if sys.byteorder == "big":
+        found.byteswap()
+    return found
 
 
 def _notes(raw: bytes) -> Iterator[tuple[int, int, bytes, bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,18 @@ class DebugInfo:
             contents, start = self._place(offset)
             data = bytes(contents.bytes(start, header.length))
             found = self._units[offset] = Unit(self, offset, data, header, self._table(header))
+        return found
+
+    def units_where(self, wanted: Callable[[Unit], bool]) -> list[Unit]:
+        """The units that are wanted.  Those that are not, and were not in use, are forgotten: all are as large as the file."""
+        found = []
+        for offset in self.unit_offsets:
+            known = offset in self._units
+            unit = self.unit(offset)
+            if wanted(unit):
+                found.append(unit)
+            elif not known:
+                del self._units[offset]
         return found
 
     def search(self, pattern: BytePattern) -> Iterator[int]:

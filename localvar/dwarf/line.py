@@ -280,19 +280,17 @@ class LineTable:
 
     def place_at(self, pc: int) -> tuple[str | None, int] | None:
         """File and line of row_at(pc), without making every row where the program is as compilers write them."""
-        if self._search is not None:
+        try:
             place = self._search.place_at(pc)
-        else:
+        except (ValueError, IndexError):
             row = self.row_at(pc)
             place = None if row is None else (row.file, row.line)
         return None if place is None else (self.file(place[0]), place[1])
 
     @cached_property
-    def _search(self) -> Search | None:
-        try:
-            return Search(self._program, self._opcodes) if self._program else None
-        except (ValueError, IndexError):
-            return None
+    def _search(self) -> Search:
+        """Raises ValueError, IndexError where the program is not of the plain kind."""
+        return Search(self._program, self._opcodes)
 
 
 def tree_path(path: str, comp_dir: str) -> str:

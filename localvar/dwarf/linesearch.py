@@ -23,6 +23,7 @@ _LONGEST = 16
 """Bytes of the longest extended opcode that is known here: set_address has 9, a discriminator at most 6."""
 
 _END = b"\0\x01\x01"
+_SET_ADDRESS = b"\0\x09\x02"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class _Addresses(dict[bytes, int]):
     def __missing__(self, token: bytes) -> int:
         opcodes, code = self._opcodes, token[0]
         step = 0
+        if not code:
+            raise ValueError("an extended opcode that is not known")
         if len(token) == 1 and code < opcodes.base and code not in (c.DW_LNS_copy, c.DW_LNS_const_add_pc):
             raise ValueError(f"opcode {code:#x} is not known")
         if code >= opcodes.base:
@@ -83,55 +86,99 @@ def _tools(opcodes: Opcodes) -> tuple[re.Pattern[bytes], _Addresses, _Lines]:
     """The expression that finds the opcodes that matter, and what they add.  Those that say nothing of address, file or line
     are stepped over; a byte that begins no opcode that is known is found, as an opcode of one byte that _Addresses refuses."""
     extended = b"|".join(re.escape(bytes([size])) + rb"[^\x04][\s\S]{%d}" % (size - 1) for size in range(1, _LONGEST))
-    silent = b"|".join(rb"\x00" + re.escape(bytes([size])) + rb"\x04[\s\S]{%d}" % (size - 1) for size in range(1, _LONGEST))
-    skipped, kept = [silent], [b"[" + re.escape(bytes([opcodes.base])) + rb"-\xff]", rb"\x00(?:" + extended + b")"]
+    silent = b"|".join(re.escape(bytes([size])) + rb"\x04[\s\S]{%d}" % (size - 1) for size in range(1, _LONGEST))
+    kept, skipped = dict[bytes, bytes](), dict[bytes, bytes]()
     for code, count in enumerate(opcodes.lengths, 1):
         operands = rb"[\s\S]{2}" if code == c.DW_LNS_fixed_advance_pc else _LEB * count
-        (kept if code in _KEPT else skipped).append(re.escape(bytes([code])) + operands)
-    pattern = b"(?:" + b"|".join(skipped) + b")*(" + b"|".join(kept) + rb"|[\s\S])"
+        same = kept if code in _KEPT else skipped
+        same[operands] = same.get(operands, b"") + re.escape(bytes([code]))
+    # few alternatives, each with its first byte in a set: they are tried in turn, at every opcode
+    passed = [*(b"[" + codes + b"]" + operands for operands, codes in skipped.items()), rb"\x00(?:" + silent + b")"]
+    found = [b"[" + re.escape(bytes([opcodes.base])) + rb"-\xff]", rb"\x00(?:" + extended + b")",
+             *(b"[" + codes + b"]" + operands for operands, codes in kept.items())]
+    pattern = b"(?:" + b"|".join(passed) + b")*(" + b"|".join(found) + rb"|[\s\S])"
     return re.compile(pattern), _Addresses(opcodes), _Lines(opcodes)
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    """Tokens [start, end] of one sequence, and which of them set the address to what: one before the first row, and some
+    later ones."""
+
+    start: int
+    end: int
+    setters: list[int]
+    addresses: list[int]
 
 
 class Search:
     """Rows of one program by address."""
 
     def __init__(self, program: bytes, opcodes: Opcodes) -> None:
-        """Raises ValueError where the program is not of the plain kind: then every row has to be made."""
-        pattern, advance, self._lines = _tools(opcodes)
+        """Raises ValueError, as place_at() does, where the program is not of the plain kind: then every row has to be made."""
+        pattern, self._advance, self._lines = _tools(opcodes)
         self._base = opcodes.base
         self._tokens = pattern.findall(program)
-        self._sequences: list[tuple[int, list[int]]] = []
-        start, addresses = 0, list[int]()
+        self._sequences: list[_Sequence] = []
+        self._known: dict[int, list[int]] = {}
+        self._lines_behind: dict[int, list[int]] = {}
+        start, setters = 0, list[int]()
         for index in [index for index, token in enumerate(self._tokens) if not token[0]]:
-            address = addresses[-1] if addresses else 0
-            steps = map(advance.__getitem__, self._tokens[start + len(addresses) : index])
-            addresses += list(accumulate(steps, initial=address))[1:]
-            token = self._tokens[index]
-            if token == _END:
-                addresses.append(addresses[-1] if addresses else 0)
-                self._sequences.append((start, addresses))
-                start, addresses = index + 1, []
-            else:
-                address = _address(token)
-                if addresses and address < addresses[-1]:
-                    raise ValueError("addresses go back")
-                addresses.append(address)
+            if self._tokens[index] != _END:
+                setters.append(index)
+                continue
+            addresses = [_address(self._tokens[at]) for at in setters]
+            before = self._tokens[start : setters[0]] if setters else [_END]
+            if addresses != sorted(addresses) or any(self._is_row(token) or self._advance[token] for token in before):
+                raise ValueError("addresses go back, or begin nowhere")
+            self._sequences.append(_Sequence(start, index, setters, addresses))
+            start, setters = index + 1, []
         if start != len(self._tokens):
             raise ValueError("the last sequence has no end")
 
     def place_at(self, pc: int) -> tuple[int, int] | None:
         """(file, line) of the last row at or before pc, in the last sequence whose addresses hold it."""
-        for start, addresses in reversed(self._sequences):
-            if addresses[0] <= pc < addresses[-1]:
-                index = start + bisect_right(addresses, pc) - 1
-                while index >= start and not (self._tokens[index][0] >= self._base or self._tokens[index][0] == c.DW_LNS_copy):
+        for sequence in reversed(self._sequences):
+            number = bisect_right(sequence.addresses, pc) - 1
+            if number < 0:
+                continue
+            first = sequence.setters[number]
+            addresses = self._addresses(sequence, number)
+            if pc < addresses[-1] or number + 1 < len(sequence.setters):
+                index = first + bisect_right(addresses, pc) - 1
+                while index >= sequence.start and not self._is_row(self._tokens[index]):
                     index -= 1
-                if index >= start:
-                    return self._place(self._tokens[start : index + 1])
+                if index >= sequence.start:
+                    return self._place(sequence, index)
         return None
 
-    def _place(self, tokens: list[bytes]) -> tuple[int, int]:
-        line = 1 + sum(map(self._lines.__getitem__, tokens))
+    def _is_row(self, token: bytes) -> bool:
+        return token[0] >= self._base or token[0] == c.DW_LNS_copy
+
+    def _addresses(self, sequence: _Sequence, number: int) -> list[int]:
+        """The address behind each token from the number-th that sets it to the next one, or the end."""
+        first = sequence.setters[number]
+        if first not in self._known:
+            last = number + 1 == len(sequence.setters)
+            behind = sequence.end if last else sequence.setters[number + 1]
+            steps = map(self._advance.__getitem__, self._tokens[first + 1 : behind])
+            found = self._known[first] = list(accumulate(steps, initial=sequence.addresses[number]))
+            if not last and found[-1] > sequence.addresses[number + 1]:
+                raise ValueError("addresses go back")
+        return self._known[first]
+
+    def _place(self, sequence: _Sequence, index: int) -> tuple[int, int]:
+        """(file, line) behind a token.  Who asks twice asks often: then the lines behind all tokens are kept."""
+        tokens = self._tokens[sequence.start : index + 1]
+        if sequence.start in self._lines_behind:
+            kept = self._lines_behind[sequence.start]
+            if not kept:
+                steps = map(self._lines.__getitem__, self._tokens[sequence.start : sequence.end])
+                kept += accumulate(steps, initial=1)
+            line = kept[len(tokens)]
+        else:
+            self._lines_behind[sequence.start] = []
+            line = 1 + sum(map(self._lines.__getitem__, tokens))
         return next((uleb(token, 1)[0] for token in reversed(tokens) if token[0] == c.DW_LNS_set_file), 1), line
 
 

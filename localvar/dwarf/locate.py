@@ -10,7 +10,7 @@ from functools import cached_property
 from localvar.arch import Architecture
 from localvar.dwarf import constants as c
 from localvar.dwarf.addresses import link_address, pointer_value
-from localvar.dwarf.body import behind_frame, not_there
+from localvar.dwarf.body import behind_frame, is_bound_register, not_there
 from localvar.dwarf.cfi import CallFrames, RegisterOffset
 from localvar.dwarf.describe import describe
 from localvar.dwarf.errors import DwarfError, Unreadable
@@ -25,8 +25,8 @@ from localvar.dwarf.stack import Context
 from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
 from localvar.model import fold
-from localvar.model.ctype import NESTING_LIMIT, Array, BaseType, CType, Encoding, Record, size_of, strip
-from localvar.model.expr import Address, Entry, Expr, Parameter, PerCpu, Reg, contains
+from localvar.model.ctype import NESTING_LIMIT, Array, BaseType, CType, Encoding, Record, is_scalar, size_of, strip
+from localvar.model.expr import Address, Entry, Expr, Load, Parameter, PerCpu, Reg, contains
 from localvar.model.location import (
     Absent,
     Constant,
@@ -40,6 +40,7 @@ from localvar.model.location import (
     Value,
     absent,
 )
+from localvar.model.memory import passed_on_stack
 from localvar.model.plan import Variable, VariableKind
 from localvar.model.site import ScopeRef, Site
 
@@ -168,8 +169,9 @@ class Locator:
             name = name_of(die)
             if die.tag == c.DW_TAG_formal_parameter and name:
                 location, words = self.location(die, (function,), site.entry)
-                found.append(Variable(name, VariableKind.PARAMETER, type_of(_typed(die)), name_of(function) or "?",
-                                      on_entry(location), f"on entry: {words}", die.key, declared(origin(die))))
+                ctype = type_of(_typed(die))
+                found.append(Variable(name, VariableKind.PARAMETER, ctype, name_of(function) or "?",
+                                      on_entry(location, ctype, self.arch), f"on entry: {words}", die.key, declared(origin(die))))
         return found
 
     def entry_variable(self, site: Site, name: str) -> Variable | None:
@@ -244,6 +246,8 @@ class Locator:
         if data is None:
             return None
         own = decode(data, *holder.unit.sizes[:2])
+        if is_bound_register(own, holder.tag, holder.unit.root.string(c.DW_AT_producer) or ""):
+            return absent("not-tracked", "it is a register variable of an asm statement, which holds its value there only")
         base = chain[-1].block(c.DW_AT_frame_base) if any(one.code == c.DW_OP_fbreg for one in own) else None
         of_base = decode(base, *chain[-1].unit.sizes[:2]) if base is not None else ()
         reason = not_there(self.frames, pc, self.arch, own, of_base, isinstance(strip(ctype), BaseType))
@@ -358,18 +362,21 @@ def is_integer_class(ctype: CType, offset: int = 0, depth: int = 0) -> bool:
     return size is not None and offset % size == 0
 
 
-def on_entry(location: Location) -> Location:
+def on_entry(location: Location, ctype: CType, arch: Architecture) -> Location:
     """A location at a function's entry, as later code sees it: what registers held there.
 
-    Memory is not kept: what was on the stack may have changed since.
+    Memory is not kept, what was on the stack may have changed since; of a scalar there a caller may tell.
     """
     if isinstance(location, Register):
         return EntryValue(Reg(location.number))
     if isinstance(location, Value):
         return Value(Entry(location.expr, location.expr.bits))
     if isinstance(location, Pieces):
-        return Pieces(tuple(replace(piece, location=on_entry(piece.location)) for piece in location.pieces))
+        return Pieces(tuple(replace(piece, location=on_entry(piece.location, ctype, arch)) for piece in location.pieces))
     if isinstance(location, Memory):
+        size = size_of(ctype)
+        if is_scalar(ctype) and size in (1, 2, 4, 8) and passed_on_stack(location.address, arch) is not None:
+            return Value(Entry(Load(location.address, 8 * size, True), 8 * size))
         return absent("entry-memory", "it was passed in memory, which may have changed since the function's entry")
     return location
 

@@ -47,12 +47,15 @@ class TypeLookup:
     def matching(self, pattern: str) -> list[tuple[str, str]]:
         """Kind (`struct`, `union`, `enum`, `typedef`) and name of the types that a glob matches, sorted by name.
 
-        From .BTF where the file has it; else each name that anything has is searched.
+        From .BTF where the kernel has it (a module's counts on from the kernel's); else each name that anything has is searched.
         """
         match = re.compile(translate(pattern)).match
-        known = {pair for pair in type_names(self._info.elf) if match(pair[1])}
-        if not known and self._info.elf.section(".BTF") is None:
-            names = sorted({name for name in self.strings() if match(name)})
+        listed = self._info.elf.section(".BTF") is not None and self._info.module is None
+        known = {pair for pair in type_names(self._info.elf) if match(pair[1])} if listed else set()
+        if not known and not listed:
+            tags = {*_TAGS.values(), c.DW_TAG_typedef}
+            names = [name for name in sorted({name for name in self.strings() if match(name)})
+                     if dies_named(self._info, name, tags, limit=1, skip_declarations=True)]
             known = {(kind, name) for name in names for kind in (*_TAGS, "typedef") if self._is_type(kind, name)}
         return sorted(known, key=lambda pair: (pair[1], pair[0]))
 

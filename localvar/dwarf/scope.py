@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from localvar.dwarf import constants as c
@@ -15,6 +15,8 @@ from localvar.dwarf.unit import Die, Unit
 FUNCTION_TAGS = frozenset({c.DW_TAG_subprogram, c.DW_TAG_inlined_subroutine})
 SCOPE_TAGS = FUNCTION_TAGS | {c.DW_TAG_lexical_block}
 VARIABLE_TAGS = frozenset({c.DW_TAG_formal_parameter, c.DW_TAG_variable})
+
+_MANY = 16
 
 Chain = tuple[Die, ...]
 """Scopes from the innermost outwards; the last one is the concrete function (a DW_TAG_subprogram)."""
@@ -87,6 +89,28 @@ def function_dies(info: DebugInfo, name: str) -> list[Die]:
     """DIEs of functions whose own name is `name`: concrete ones and abstract instances, declarations left out."""
     found = dies_named(info, name, {c.DW_TAG_subprogram})
     return [die for die in found if not die.flag(c.DW_AT_declaration)]
+
+
+def functions_named(info: DebugInfo, names: Collection[str]) -> list[Die]:
+    """function_dies() of all the names, by name: in one walk of the units' top levels where there are many, which takes as long
+    as twenty searches.  Functions within functions or namespaces are found by search only."""
+    if len(names) < _MANY:
+        return [die for name in names for die in function_dies(info, name)]
+    found: dict[str, list[Die]] = {name: [] for name in sorted(names)}
+
+    def collect(unit: Unit) -> bool:
+        before = sum(map(len, found.values()))
+        for entry in unit.read_top_level():
+            abbreviation = entry[1]
+            if abbreviation.tag == c.DW_TAG_subprogram and abbreviation.is_definition:
+                die = Die(unit, entry)
+                name = die.string(c.DW_AT_name)
+                if name in found and not die.flag(c.DW_AT_declaration):
+                    found[name].append(die)
+        return sum(map(len, found.values())) != before
+
+    info.units_where(collect)
+    return [die for dies in found.values() for die in dies]
 
 
 def instances(function: Die) -> Iterator[Instance]:

@@ -140,6 +140,10 @@ class Unit:
     @cached_property
     def top_level(self) -> list[Entry]:
         """The direct children of the unit's own DIE."""
+        return self.read_top_level()
+
+    def read_top_level(self) -> list[Entry]:
+        """As top_level, which keeps what it has read: a hundred bytes for each DIE."""
         root = self.entry(self.header.size)
         if root is None or not root[1].has_children:
             return []

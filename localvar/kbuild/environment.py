@@ -9,8 +9,6 @@ directory can have a vmlinux with BTF only).  Failure lists every place and what
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,6 +193,9 @@ def _debuginfod(host: Host, build_id: str | None) -> Path | str:
         return "DEBUGINFOD_URLS is not set"
     if build_id is None:
         return "only the running kernel's build-id is known"
+    import shutil
+    import subprocess
+
     program = shutil.which("debuginfod-find", path=host.environ.get("PATH"))
     if program is None:
         return "the command debuginfod-find is not installed"

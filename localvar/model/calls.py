@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from localvar.model.expr import Expr
 
@@ -14,14 +14,16 @@ class Call:
     """A call instruction that calls one function, always.
 
     returns_to: the address behind it, at link time (of a module: offset in the section of the function that is called).
-    name: of that address, for people.  registers, parameters: what debug info says that it passes, by DWARF number of the
-    register and by the DIE of the parameter (Parameter.die), over the caller's registers at the call.
+    name: of that address, for people.  registers, stack, parameters: what debug info says that it passes, by DWARF number of
+    the register, by distance from the stack pointer at the call, and by the DIE of the parameter (Parameter.die), over the
+    caller's registers at the call.
     """
 
     returns_to: int
     name: str
     registers: Mapping[int, Expr]
     parameters: Mapping[int, Expr]
+    stack: Mapping[int, Expr] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

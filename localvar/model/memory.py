@@ -29,6 +29,13 @@ def is_below_stack(address: Expr, arch: Architecture) -> bool:
     return offset is not None and offset < 0
 
 
+def passed_on_stack(address: Expr, arch: Architecture) -> int | None:
+    """The distance from the caller's stack pointer at the call to an address over the registers at a function's entry; None
+    where it is not above what the call pushed."""
+    offset = _frame_offset(address, arch)
+    return offset - arch.cfa_at_entry if offset is not None and offset >= arch.cfa_at_entry else None
+
+
 def _frame_offset(address: Expr, arch: Architecture) -> int | None:
     """What is added to the stack pointer; None where address is something else."""
     stack_pointer = Reg(arch.stack_pointer, arch.address_bits)

@@ -12,10 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 
+from localvar.arch import Architecture
 from localvar.model import fold
 from localvar.model.calls import Activation, Call
 from localvar.model.expr import Binary, Const, Entry, Expr, Load, Op, Parameter, Reg, ReturnsTo, Select, contains
 from localvar.model.location import Reason
+from localvar.model.memory import passed_on_stack
 from localvar.model.plan import Callers, How, Read
 from localvar.model.rewrite import rewrite
 from localvar.model.site import Site
@@ -34,14 +36,14 @@ class _Unstated(Exception):
     """A call does not say what it passes, or what it says is lost."""
 
 
-def by_callers(site: Site, read: Read, calls: Sequence[Call], activation: Activation) -> Read | Reason:
+def by_callers(site: Site, read: Read, calls: Sequence[Call], activation: Activation, arch: Architecture) -> Read | Reason:
     """A read of values on entry, through the calls that state them; why there is none."""
     assert read.source is not None
     wanted = [*expressions(read.source), *([read.address] if read.address is not None else [])]
     stated: dict[tuple[Expr, ...], list[Call]] = {}
     for call in calls:
         try:
-            values = tuple(_at(call, expr, activation) for expr in wanted)
+            values = tuple(_at(call, expr, activation, arch) for expr in wanted)
         except _Unstated:
             continue
         stated.setdefault(values, []).append(call)
@@ -72,15 +74,19 @@ def _is_one_of(key: ReturnsTo, calls: Sequence[Call]) -> Expr:
     return reduce(lambda left, right: Binary(Op.OR, left, right), tests)
 
 
-def _at(call: Call, expr: Expr, activation: Activation) -> Expr:
+def _at(call: Call, expr: Expr, activation: Activation, arch: Architecture) -> Expr:
     """expr where that was the call.  Raises _Unstated."""
-    return rewrite(expr, lambda node: _passed(node, call, activation))
+    return rewrite(expr, lambda node: _passed(node, call, activation, arch))
 
 
-def _passed(node: Expr, call: Call, activation: Activation) -> Expr:
+def _passed(node: Expr, call: Call, activation: Activation, arch: Architecture) -> Expr:
     """What a value on entry was, where node is one.  Raises _Unstated."""
     if isinstance(node, Parameter):
         return _unwound(_of(call.parameters, node.die), activation)
+    if isinstance(node, Entry) and isinstance(node.operand, Load):
+        distance = passed_on_stack(node.operand.address, arch)
+        value = _unwound(_of(call.stack, -1 if distance is None else distance), activation)
+        return fold.extend(value, node.bits, False)
     if isinstance(node, Entry):
         return rewrite(node.operand, lambda inner: (
             _unwound(_of(call.registers, inner.number), activation) if isinstance(inner, Reg) else inner))

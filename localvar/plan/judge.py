@@ -9,7 +9,7 @@ from typing import Protocol
 
 from localvar.arch import Architecture
 from localvar.model.calls import Activation, Call
-from localvar.model.expr import Entry, Expr, Reg
+from localvar.model.expr import Entry, Expr, Parameter, Reg, contains
 from localvar.model.location import Reason
 from localvar.model.path import Path
 from localvar.model.plan import How, Read, Source, Variable
@@ -105,7 +105,8 @@ class Judge:
         """The read of a path that begins at a variable."""
         found = plan_read(site, variable, path, self.arch)
         if found.how is How.CALLER:
-            return self._called(site, found)
+            at_entry = site.pc == site.entry and site.kind is SiteKind.INSTRUCTION and not _takes_parameter(found)
+            return replace(_at_entry(found), how=How.DIRECT) if at_entry else self._called(site, found)
         if found.how is not How.ENTRY_CAPTURE:
             return found
         assert found.source is not None
@@ -148,7 +149,7 @@ class Judge:
             if isinstance(part, Reason):
                 return _absent(found, Reason("caller-unknown", f"it is what a caller passed, and {part.text}"))
         assert not isinstance(calls, Reason) and not isinstance(activation, Reason)
-        passed = by_callers(site, found, calls, activation)
+        passed = by_callers(site, found, calls, activation, self.arch)
         return _absent(found, passed) if isinstance(passed, Reason) else passed
 
 
@@ -156,6 +157,10 @@ def entry_registers(source: Source) -> frozenset[int]:
     """The registers whose values on entry a source depends on."""
     return frozenset(inner.number for expr in expressions(source) for node in walk(expr) if isinstance(node, Entry)
                      for inner in walk(node.operand) if isinstance(inner, Reg))
+
+
+def _takes_parameter(read: Read) -> bool:
+    return read.source is not None and any(contains(expr, Parameter) for expr in expressions(read.source))
 
 
 def _absent(read: Read, reason: Reason) -> Read:

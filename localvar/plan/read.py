@@ -34,7 +34,7 @@ from localvar.model.location import (
     Register,
     Value,
 )
-from localvar.model.memory import is_safe
+from localvar.model.memory import is_safe, passed_on_stack
 from localvar.model.path import IndexStep, MemberStep, Path
 from localvar.model.plan import Assembly, Chunk, How, LocationClass, Object, Read, RegisterBits, Scalar, Source, Variable
 from localvar.model.site import Site
@@ -88,7 +88,7 @@ def plan_read(site: Site, variable: Variable, path: Path, arch: Architecture) ->
     try:
         place = _in_one_piece(_follow(_given(variable.location, 0, variable.type), path, arch))
         source = _source(place, arch)
-        how = _way(source)
+        how = _way(source, arch)
     except Unproven as problem:
         return Read(site, path, variable, _type_along(variable, path), kind, None, None, problem.reason)
     address = fold.add(place.location.address, place.bit_offset // 8) if isinstance(place.location, Memory) else None
@@ -294,7 +294,7 @@ def with_expressions(read: Read, change: Callable[[Expr], Expr]) -> Read:
     return replace(read, source=source, address=None if read.address is None else change(read.address))
 
 
-def _way(source: Source) -> How:
+def _way(source: Source, arch: Architecture) -> How:
     """How the source can be had at run time, if it can: for the caller's and the entry's values the judge tells.  Raises
     Unproven where no way is known."""
     needs_entry = needs_caller = False
@@ -305,7 +305,9 @@ def _way(source: Source) -> How:
             needs_caller = needs_caller or isinstance(node, Parameter)
             if isinstance(node, Entry):
                 needs_entry = True
-                if not _register_only(node.operand):
+                if isinstance(node.operand, Load) and passed_on_stack(node.operand.address, arch) is not None:
+                    needs_caller = True
+                elif not _register_only(node.operand):
                     raise Unproven(Reason("entry-memory", "it depends on what memory held on entry to the function"))
     return How.CALLER if needs_caller else How.ENTRY_CAPTURE if needs_entry else How.DIRECT
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
@@ -11,7 +10,7 @@ from localvar.dwarf import constants as c
 from localvar.dwarf.elf import STT_FUNC, Elf
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.ranges import die_ranges
-from localvar.dwarf.scope import Instance, function_at, function_dies, instances, name_of, origin
+from localvar.dwarf.scope import Instance, function_at, functions_named, instances, name_of, origin
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
 from localvar.probe.names import is_glob
@@ -22,7 +21,7 @@ def matching_functions(info: DebugInfo, name: str, file: str | None) -> list[Die
     if is_glob(name) and file is not None:
         return [die for unit in units_of_file(info, file) for die in _functions_of(unit, name) if in_file(die, file)]
     names = glob_names(info.elf, name) if is_glob(name) else [name]
-    found = [die for each in names for die in function_dies(info, each)]
+    found = functions_named(info, names)
     if not found and not is_glob(name):
         found = _behind_symbol(info, name)
     return [die for die in found if file is None or in_file(die, file)]
@@ -99,6 +98,8 @@ def all_instances(functions: list[Die]) -> Iterator[Instance]:
 
 def close_names(elf: Elf, name: str) -> list[str]:
     """Function names that are spelled nearly like name."""
+    import difflib
+
     names = {symbol.name for symbol in elf.symbols if symbol.type == STT_FUNC and "." not in symbol.name}
     shared = [n for n in names if abs(len(n) - len(name)) <= 3]
     return difflib.get_close_matches(name, shared, 3, 0.75)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from localvar.dwarf.elf import ET_REL, SHF_EXECINSTR, Elf
 from localvar.model.location import Reason
-from localvar.probe.reserved import Reserved
+from localvar.probe.reserved import TABLES, Reserved
 
 _AREAS = (
     ("__kprobes_text_start", "__kprobes_text_end", "it is in .kprobes.text (__kprobes)"),
@@ -17,6 +17,8 @@ _AREAS = (
     ("__entry_text_start", "__entry_text_end", "it is in .entry.text"),
 )
 """Start and end symbols of areas that populate_kprobe_blacklist() adds as a whole."""
+
+_BLACKLIST = ("__start_kprobe_blacklist", "__stop_kprobe_blacklist")
 
 _SECTIONS = {
     ".kprobes.text": "it is in .kprobes.text (__kprobes)",
@@ -30,7 +32,6 @@ class Probeable:
 
     def __init__(self, elf: Elf) -> None:
         self._elf = elf
-        self._reserved = Reserved(elf)
 
     def why_not(self, pc: int, function: int) -> Reason | None:
         """Why pc, in the function whose symbol is at `function`, cannot be probed; None where it can."""
@@ -52,20 +53,26 @@ class Probeable:
         return Reason("reserved", f"{reserved}: the kernel refuses probes there") if reserved else None
 
     @cached_property
+    def _bounds(self) -> dict[str, tuple[int, int]]:
+        """Low and high of what lies between two symbols, by the name of the first."""
+        pairs = (*((start, end) for start, end, _ in _AREAS), _BLACKLIST, *TABLES)
+        found = self._elf.first_symbols([name for pair in pairs for name in pair])
+        return {low: (found[low].value, found[high].value) for low, high in pairs if low in found and high in found}
+
+    @cached_property
+    def _reserved(self) -> Reserved:
+        return Reserved(self._elf, self._bounds)
+
+    @cached_property
     def _areas(self) -> list[tuple[int, int, str]]:
-        found = []
-        for start, end, text in _AREAS:
-            low, high = self._elf.symbols_named(start), self._elf.symbols_named(end)
-            if low and high:
-                found.append((low[0].value, high[0].value, text))
-        return found
+        return [(*self._bounds[start], text) for start, _, text in _AREAS if start in self._bounds]
 
     @cached_property
     def _blacklist(self) -> frozenset[int]:
         """Entry addresses of the functions in the kernel's own list: _kprobe_blacklist is an array of their addresses,
         with a symbol _kbl_addr_<function> at each (include/asm-generic/kprobes.h)."""
-        start, stop = self._elf.symbols_named("__start_kprobe_blacklist"), self._elf.symbols_named("__stop_kprobe_blacklist")
-        raw = self._elf.memory(start[0].value, stop[0].value - start[0].value) if start and stop else None
+        low, high = self._bounds.get(_BLACKLIST[0], (0, 0))
+        raw = self._elf.memory(low, high - low) if high else None
         if raw is None:
             section = self._elf.section("_kprobe_blacklist")
             contents = self._elf.contents("_kprobe_blacklist")

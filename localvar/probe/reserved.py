@@ -7,22 +7,28 @@ include/linux/static_call_types.h: struct static_call_site, include/asm-generic/
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from localvar.dwarf.elf import Elf
+from localvar.dwarf.elf import Elf, words
 
 _TRAPS = {62: b"\x0f\x0b", 183: b"\x00\x00\x21\xd4"}
 """By ELF machine, what BUG() and WARN() compile to: ud2, brk #0x800."""
 
 
+_JUMPS, _CALLS, _BUGS = "__start___jump_table", "__start_static_call_sites", "__start___bug_table"
+TABLES = ((_JUMPS, "__stop___jump_table"), (_CALLS, "__stop_static_call_sites"), (_BUGS, "__stop___bug_table"))
+"""Symbols between which the tables are."""
+
+_ADDRESS = 2**64 - 1
+
+
 @dataclass(frozen=True)
 class Reserved:
-    """The reserved instructions of one vmlinux."""
+    """The reserved instructions of one vmlinux; bounds: low and high of tables, by the name of the symbol at low."""
 
     elf: Elf
+    bounds: dict[str, tuple[int, int]]
 
     def why(self, pc: int) -> str | None:
         """What the instruction at pc is, None where it is not reserved."""
@@ -36,28 +42,28 @@ class Reserved:
 
     @cached_property
     def _jump_labels(self) -> frozenset[int]:
-        return frozenset(self._targets("__start___jump_table", "__stop___jump_table", 16))
+        return frozenset(self._targets(_JUMPS, 16))
 
     @cached_property
     def _static_calls(self) -> frozenset[int]:
-        return frozenset(self._targets("__start_static_call_sites", "__stop_static_call_sites", 8))
+        return frozenset(self._targets(_CALLS, 8))
 
     @cached_property
     def _bugs(self) -> frozenset[int]:
         """An entry also has file and line with CONFIG_DEBUG_BUGVERBOSE: the size is the one that leads to traps."""
         trap = _TRAPS.get(self.elf.machine, b"")
         for size in (12, 8):
-            found = list(self._targets("__start___bug_table", "__stop___bug_table", size))
+            found = self._targets(_BUGS, size)
             if trap and found and all(self.elf.memory(pc, len(trap)) == trap for pc in found[:64]):
                 return frozenset(found)
         return frozenset()
 
-    def _targets(self, start: str, stop: str, size: int) -> Iterator[int]:
+    def _targets(self, name: str, size: int) -> list[int]:
         """What the first displacement of each entry of a table leads to."""
-        low, high = self.elf.symbols_named(start), self.elf.symbols_named(stop)
-        table = self.elf.memory(low[0].value, high[0].value - low[0].value) if low and high else None
+        low, high = self.bounds.get(name, (0, 0))
+        table = self.elf.memory(low, high - low) if high else None
         if not table or len(table) % size:
-            return
-        for at in range(0, len(table), size):
-            (displacement,) = struct.unpack_from("<i", table, at)
-            yield (low[0].value + at + displacement) % 2**64
+            return []
+        displacements = words("i", table)[:: size // 4]
+        places = range(low, high, size)
+        return [place + displacement & _ADDRESS for place, displacement in zip(places, displacements, strict=True)]

@@ -260,7 +260,8 @@ def _is_file(ctype: Named, file: str) -> bool:
 
 def close_names(names: Names, name: str, kinds: Sequence[str], limit: int = 5) -> list[str]:
     """Names of types that a mistyped one may mean, closest first."""
-    candidates = [text for text in names.strings() if abs(len(text) - len(name)) <= 4 or (len(name) >= 4 and name in text)]
+    candidates = [text for text in dict.fromkeys(names.strings())
+                  if abs(len(text) - len(name)) <= 4 or (len(name) >= 4 and name in text)]
     close = difflib.get_close_matches(name, candidates, 12, 0.75)
     close += sorted((text for text in candidates if name in text and text not in close), key=len)[:6] if len(name) >= 4 else []
     found: list[str] = []

@@ -86,7 +86,7 @@ class Comparison:
     hits: int = 0
     #: Stops that a handler has no record of, records that gdb saw no stop of.
     missed: int = 0
-    unmatched: int = 0
+    unmatched: list[str] = field(default_factory=list)
     #: Variables that we say are in scope and gdb does not: site and name.
     unknown: set[tuple[str, str]] = field(default_factory=set)
 
@@ -117,7 +117,7 @@ class Comparison:
                 yield left.pop(), stop
             else:
                 self.missed += 1
-        self.unmatched += len(left)
+        self.unmatched += [f"{hit.handler} at {hit.site}: registers {hit.registers:x}" for hit in left]
 
     def _note(self, site: ObservedSite, stop: Stop, hits: int) -> None:
         self.sites.add(site.site.name)
@@ -145,7 +145,7 @@ class Comparison:
             self._count_gdb_only(site, stop)
 
     def _count_gdb_only(self, site: ObservedSite, stop: Stop) -> None:
-        recorded = {one.read.path.name for one in site.recorded}
+        recorded = {one.read.path.name for one in site.recorded if not one.at_entry}
         reads = {read.path.name: read for read in site.reads}
         for name, value in visible(stop).items():
             if name in recorded or value.raw is None:
@@ -218,7 +218,7 @@ def _parameter(entry: Stop, one: Recorded) -> Value | None:
     own = variable is not None and variable.scope == one.read.site.symbol.partition(".")[0]
     if not own or one.read.path.steps:
         return None
-    value = visible(entry).get(one.name)
+    value = visible(entry).get(one.read.path.name)
     return value if value is not None and value.parameter and _known(value) else None
 
 
@@ -292,5 +292,7 @@ def _way(one: Recorded) -> Way:
 
 
 def _value(one: Recorded, stop: Stop) -> Value:
-    """gdb's value of what was recorded."""
+    """gdb's value of what was recorded, where it is one of this stop."""
+    if one.at_entry:
+        return Value(one.name, None, None, None, None, None, optimized_out=False, error="it is one of the function's entry")
     return stop.values[one.name] if one.read.path.steps else visible(stop)[one.name]

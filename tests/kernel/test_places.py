@@ -134,11 +134,11 @@ def test_every_line_that_the_line_table_has_of_a_function_is_found_in_it(kernel:
     rows = {(row.line, row.address) for row in table.rows if low <= row.address < high and row.line > entry.line
             and table.files[row.file] == entry.file}
     lines = {line for line, _ in rows}
-    assert len(lines) > 20
+    assert len(lines) >= 20
     for line in lines:
         for coordinate in (f"vfs_read@fs/read_write.c:{line}", f"fs/read_write.c:{line}"):
             sites = opened.sites(coordinate)
-            assert {(site.symbol, site.function, site.line, site.inlined) for site in sites} == {("vfs_read", "vfs_read", line, ())}
+            assert {(site.symbol, site.function, site.line, site.inlined) for site in sites} == {(*["vfs_read"] * 2, line, ())}
             assert {(line, site.pc) for site in sites} <= rows
 
 

@@ -36,6 +36,7 @@ OURS_ABSENT = {
     "division": "a division that could trap in the kernel",
     "too-small": "clang describes a part of the variable; gdb shows zeros for the rest",
     "producer": "clang writes one operation for signed and for unsigned numbers",
+    "not-tracked": "gcc's one location for all of a scope, of what it does not track; gdb shows what the registers hold",
     "width": "debug info does not say whether an operation is of 32 or 64 bits; gdb's values are wrong for some",
 }
 
