@@ -280,6 +280,8 @@ class LineTable:
 
     def place_at(self, pc: int) -> tuple[str | None, int] | None:
         """File and line of row_at(pc), without making every row where the program is as compilers write them."""
+        if not self._program:
+            return None
         try:
             place = self._search.place_at(pc)
         except (ValueError, IndexError):

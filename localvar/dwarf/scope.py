@@ -87,8 +87,7 @@ def is_discarded(ranges: Ranges) -> bool:
 
 def function_dies(info: DebugInfo, name: str) -> list[Die]:
     """DIEs of functions whose own name is `name`: concrete ones and abstract instances, declarations left out."""
-    found = dies_named(info, name, {c.DW_TAG_subprogram})
-    return [die for die in found if not die.flag(c.DW_AT_declaration)]
+    return dies_named(info, name, {c.DW_TAG_subprogram}, skip_declarations=True)
 
 
 def functions_named(info: DebugInfo, names: Collection[str]) -> list[Die]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from localvar.dwarf import constants as c
-from localvar.dwarf.elf import STT_FUNC, Elf
+from localvar.dwarf.elf import Elf
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.scope import Instance, function_at, functions_named, instances, name_of, origin
@@ -64,7 +64,7 @@ def is_exported(elf: Elf, function: Die) -> bool:
 
 def glob_names(elf: Elf, pattern: str) -> list[str]:
     """Names of function symbols (clone suffixes off) that a glob matches, sorted."""
-    names = {symbol.name.split(".")[0] for symbol in elf.symbols if symbol.type == STT_FUNC}
+    names = {name.split(".")[0] for name in elf.function_names}
     return sorted(name for name in names if fnmatchcase(name, pattern))
 
 
@@ -100,6 +100,5 @@ def close_names(elf: Elf, name: str) -> list[str]:
     """Function names that are spelled nearly like name."""
     import difflib
 
-    names = {symbol.name for symbol in elf.symbols if symbol.type == STT_FUNC and "." not in symbol.name}
-    shared = [n for n in names if abs(len(n) - len(name)) <= 3]
+    shared = [n for n in sorted(elf.function_names) if "." not in n and abs(len(n) - len(name)) <= 3]
     return difflib.get_close_matches(name, shared, 3, 0.75)

@@ -25,6 +25,18 @@ from tests.kernel.kernels import InstalledKernel, MissingKernel
 
 KERNEL = "6.1"
 TIMEOUT = 300
+VMSCAN = 'kernel.statement("*@mm/vmscan.c:*")'
+
+FIFTY = """
+    vfs_read vfs_write vfs_open vfs_fsync do_sys_openat2 do_filp_open path_lookupat filename_lookup generic_file_read_iter
+    generic_perform_write filemap_read filemap_fault do_user_addr_fault handle_mm_fault do_anonymous_page
+    wp_page_copy get_page_from_freelist shrink_node shrink_lruvec balance_pgdat try_to_free_pages kmem_cache_free
+    kmem_cache_alloc kfree vmalloc wake_up_process try_to_wake_up schedule_timeout enqueue_task_fair dequeue_task_fair
+    select_task_rq_fair update_curr do_exit kernel_clone copy_process do_group_exit tcp_sendmsg tcp_recvmsg tcp_ack tcp_v4_rcv
+    ip_rcv ip_queue_xmit dev_queue_xmit netif_receive_skb sock_sendmsg sock_recvmsg udp_sendmsg blk_mq_submit_bio submit_bio
+    do_epoll_wait
+"""
+"""Functions of memory, files, scheduler and network, each by its own search for all of the programs."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +93,15 @@ def tasks(kernel: InstalledKernel) -> list[Task]:
     """What is measured."""
     vmlinux = str(kernel.vmlinux)
     localvar = (sys.executable, "-m", "localvar")
-    perf = ("perf", "probe", "-k", vmlinux)
+    perf = ("perf", "probe", "-k", vmlinux, "--max-probes", "4096")
+    stap = ("stap", "-r", kernel.release)
+    fifty = FIFTY.split()
+    each = [word for name in fifty for word in ("-V", name)]
     return [
         Task("variables at vfs_read", (
             Program("localvar vars", (*localvar, "vars", "vfs_read", "--vmlinux", vmlinux), "count"),
             Program("perf probe -V", (*perf, "-V", "vfs_read"), "count"),
+            Program("stap -L", (*stap, "-L", 'kernel.function("vfs_read")'), "count"),
         )),
         Task("variables inside vfs_read", (
             Program("localvar vars", (*localvar, "vars", "vfs_read+0xa8", "--vmlinux", vmlinux), "ret"),
@@ -94,6 +110,23 @@ def tasks(kernel: InstalledKernel) -> list[Task]:
         Task("variables at do_sys_openat2", (
             Program("localvar vars", (*localvar, "vars", "do_sys_openat2", "--vmlinux", vmlinux), "how"),
             Program("perf probe -V", (*perf, "-V", "do_sys_openat2"), "how"),
+            Program("stap -L", (*stap, "-L", 'kernel.function("do_sys_openat2")'), "how"),
+        )),
+        Task("variables at 50 functions", (
+            Program("localvar vars", (*localvar, "vars", *fifty, "--vmlinux", vmlinux), "page"),
+            Program("perf probe -V", (*perf, *each), "page"),
+        )),
+        Task("1,810 copies of kmalloc", (
+            Program("localvar vars", (*localvar, "vars", "kmalloc", "--vmlinux", vmlinux), "size"),
+            Program("perf probe -V", (*perf, "-V", "kmalloc"), "kmalloc"),
+        )),
+        Task("functions tcp_*", (
+            Program("localvar probes", (*localvar, "probes", 'kernel.function("tcp_*")', "--vmlinux", vmlinux), "tcp_ack"),
+            Program("stap -l", (*stap, "-l", 'kernel.function("tcp_*")'), "tcp_ack"),
+        )),
+        Task("lines of mm/vmscan.c", (
+            Program("localvar probes", (*localvar, "probes", VMSCAN, "--vmlinux", vmlinux), "vmscan"),
+            Program("stap -l", (*stap, "-l", VMSCAN), "vmscan"),
         )),
         Task("struct scan_control", (
             Program("localvar type", (*localvar, "type", "scan_control", "--vmlinux", vmlinux), "nr_to_reclaim;"),
