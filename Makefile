@@ -10,8 +10,8 @@ BIN  := $(VENV)/bin
 PIP  := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/stamp
 
-# A file's tests stay in one process: they share virtual machines.
-PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
+# Tests that share virtual machines stay in one process, the longest begin first (tests/conftest.py).
+PYTEST = $(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # Kernel builds that tests start are no part of this make.
 unexport MAKEFLAGS MFLAGS

@@ -24,7 +24,7 @@ from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die
 from localvar.kernel import Kernel as DebugFile
 from localvar.model.ctype import Array, BaseType, Encoding, Enumeration, Pointer, Record, size_of, strip
-from localvar.model.path import Path, parse_path
+from localvar.model.path import IndexStep, Path, parse_path
 from localvar.model.plan import How, LocationClass, Read
 from localvar.model.site import Site
 from localvar.plan.read import find_member, member_names
@@ -52,14 +52,21 @@ class Form(enum.Enum):
 
 @dataclass(frozen=True)
 class Recorded:
-    """A value in a record: a variable, or a member of one; `read.path` is its name there."""
+    """A value in a record: a variable, or a member of one; `at_entry`: what a parameter was at the function's entry."""
 
     read: Read
     form: Form
+    at_entry: bool = False
 
     @property
     def name(self) -> str:
-        return str(self.read.path)
+        """What it is called in a record."""
+        return f"{self.read.path}@entry" if self.at_entry else str(self.read.path)
+
+    @property
+    def macro(self) -> str:
+        """How a handler reads it."""
+        return f"{'GET_ENTRY_VAR' if self.at_entry else 'GET_LOCAL_VAR'}({self.read.path})"
 
     @property
     def size(self) -> int:
@@ -156,16 +163,15 @@ class Writer:
         recorded: list[Recorded] = []
         left_out: dict[str, str] = {}
         room = MAX_RECORD
-        for read in (read for read in reads if read.readable):
-            for one in self._forms(read):
+        for read in reads:
+            for one in self._forms(read) if read.readable else self._through(read):
                 if isinstance(one, str):
                     left_out[read.path.name] = one
-                    continue
-                room -= len(one.name) + 2 + max(16, 2 * one.size)
-                if room < 0:
+                elif (room := room - _characters(one)) < 0:
                     left_out[read.path.name] = "the record is full"
                 else:
                     recorded.append(one)
+        recorded += [one for one in self._still_there(site) if (room := room - _characters(one)) >= 0]
         self._count += 1
         nowhere = self._nowhere(site.scope.dies[-1])
         return ObservedSite(self._count - 1, coordinate, site, reads, tuple(recorded), left_out, nowhere)
@@ -189,6 +195,25 @@ class Writer:
         else:
             yield Recorded(read, Form.BYTES)
 
+    def _still_there(self, site: Site) -> Iterator[Recorded]:
+        """Parameters of the function whose registers provably hold what they held at its entry."""
+        for variable in self.debug.judge.locations.entry_variables(site):
+            read = self.debug.judge.read(site, variable, Path(variable.name))
+            if read.how is How.SAME_PLACE and isinstance(strip(read.type), (Pointer, Enumeration, BaseType)):
+                yield Recorded(read, Form.NUMBER, at_entry=True)
+
+    def _through(self, read: Read) -> Iterator[Recorded]:
+        """The number that a pointer which was optimized out points to."""
+        bare = strip(read.type)
+        if read.reason is None or read.reason.slug != "implicit-pointer" or not isinstance(bare, Pointer):
+            return
+        assert read.variable is not None
+        target = bare.target()
+        if isinstance(strip(target), (Pointer, Enumeration, BaseType)) and (size_of(target) or 16) <= 8:
+            path = Path(read.path.name, (*read.path.steps, IndexStep(0)))
+            if (found := self.debug.judge.read(read.site, read.variable, path)).readable:
+                yield Recorded(found, Form.NUMBER)
+
     def _members(self, read: Read, record: Record) -> Iterator[Recorded | str]:
         assert read.variable is not None
         for name in member_names(record):
@@ -207,6 +232,11 @@ def _in_blocks_without_code(scope: Die, code: bool = True) -> Iterator[str]:
             yield name
         elif die.tag in SCOPE_TAGS:
             yield from _in_blocks_without_code(die, code and bool(die_ranges(die)))
+
+
+def _characters(one: Recorded) -> int:
+    """What it takes of a record."""
+    return len(one.name) + 2 + max(16, 2 * one.size)
 
 
 def _has_name(read: Read) -> bool:
@@ -250,17 +280,17 @@ LOCALVAR_PROBE({name}, {coordinates});
 
 _VALUE = {
     Form.NUMBER: """\
-	n += scnprintf(buf + n, bufsize - n, " {name}=%lx", (unsigned long)GET_LOCAL_VAR({name}));
+	n += scnprintf(buf + n, bufsize - n, " {name}=%lx", (unsigned long){macro});
 """,
     Form.BYTES: """\
 	{{
-		__auto_type value = GET_LOCAL_VAR({name});
+		__auto_type value = {macro};
 
 		n += observe_bytes(buf + n, bufsize - n, "{name}", &value, sizeof(value));
 	}}
 """,
     Form.ELEMENTS: """\
-	n += observe_bytes(buf + n, bufsize - n, "{name}", GET_LOCAL_VAR({name}), {size});
+	n += observe_bytes(buf + n, bufsize - n, "{name}", {macro}, {size});
 """,
 }
 
@@ -277,7 +307,7 @@ def module_text(handlers: Sequence[Handler]) -> str:
 
 def _handler(handler: Handler, first: int) -> str:
     values = [
-        _VALUE[one.form].format(name=one.name, size=one.size) for one in handler.recorded(handler.sites[0])
+        _VALUE[one.form].format(name=one.name, macro=one.macro, size=one.size) for one in handler.recorded(handler.sites[0])
     ]
     literals = ['"' + site.coordinate.replace('"', '\\"') + '"' for site in handler.sites]
     return _HANDLER.format(

@@ -34,6 +34,7 @@ FUNCTIONS = {
         try_to_wake_up enqueue_task_fair dequeue_task_fair hrtimer_start_range_ns do_nanosleep
         do_sigaction get_signal send_signal_locked pipe_read pipe_write do_sys_poll
         tcp_sendmsg_locked tcp_recvmsg __ip_queue_xmit tcp_v4_rcv __tcp_transmit_skb
+        mmap_base can_vma_merge_before tcp_small_queue_check
     """.split(),
     "6.12": """
         vfs_read vfs_write path_openat do_sys_openat2 vfs_statx dput handle_mm_fault do_mmap copy_process do_exit
@@ -135,7 +136,8 @@ def _observe(kernel: InstalledKernel, handlers: Sequence[Handler], ko: Path) -> 
 def _watches(handlers: Sequence[Handler]) -> Iterator[Watch]:
     """One for each site; at entries whose registers are needed further in, more stops."""
     sites = {site.site.pc: site for handler in handlers for site in handler.sites}.values()
-    captured = {s.site.entry for s in sites if any(r.read.how is How.ENTRY_CAPTURE for r in s.recorded)}
+    needed = {How.ENTRY_CAPTURE, How.SAME_PLACE}
+    captured = {s.site.entry for s in sites if any(r.read.how in needed for r in s.recorded)}
     for site in sites:
         members = [one.name for one in site.recorded if one.read.path.steps]
         yield Watch(site.site.pc, members, limit=ENTRIES if site.site.pc in captured else LIMIT)
