@@ -409,7 +409,7 @@ def test_a_place_relative_to_the_frames_register_is_there_while_that_finds_the_f
     found = locator(function(variable("x", location), frame_base=frame_base), debug_frame=[ALIGNED])
     places = {pc: read(found, "x", pc).location for pc in range(0x1000, 0x1100)}
     assert {pc for pc, place in places.items() if isinstance(place, Memory)} == set(there)
-    assert {slug(place) for pc, place in places.items() if pc not in there} == {"no-frame"}
+    assert {slug(place) for pc, place in places.items() if pc not in there} == {"not-tracked"}
 
 
 def test_an_argument_in_memory_is_behind_the_frame_where_its_function_aligns_the_stack() -> None:
@@ -419,8 +419,8 @@ def test_an_argument_in_memory_is_behind_the_frame_where_its_function_aligns_the
     slot = Load(fold.add(Reg(6), -8))
     frames = [fold.add(Reg(7), 8), Reg(10), slot, slot, Reg(10), fold.add(Reg(7), 8)]
     assert places == [Memory(fold.add(frame, 8)) for frame in frames]
-    assert slug(where(variable("x", op.breg9(8)), **fields)) == "no-frame"
-    assert slug(where(variable("x", op.expr(op.breg10(8), op.deref())), **fields)) == "no-frame"
+    assert slug(where(variable("x", op.breg9(8)), **fields)) == "not-tracked"
+    assert slug(where(variable("x", op.expr(op.breg10(8), op.deref())), **fields)) == "not-tracked"
 
 
 def test_a_place_relative_to_the_frame_pointer_is_there_when_it_is_set_up() -> None:

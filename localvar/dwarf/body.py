@@ -32,7 +32,7 @@ def not_there(frames: CallFrames, pc: int, arch: Architecture, own: Operations, 
     for register in sorted(_base_registers(own, base) & arch.pt_regs.keys() - {arch.stack_pointer}):
         if not _is_frame_register(frames, pc, register):
             name = arch.register_name(register)
-            return Reason("no-frame", f"debug info gives its place relative to {name} in all of the function, and {name} is "
+            return Reason("not-tracked", f"debug info gives its place relative to {name} in all of the function, and {name} is "
                           "not proven to be the frame's at this address")
     if number and _registers_in_parts(own) > 1:
         return Reason("not-tracked", "debug info names two registers for all of the function, and the compiler does not "
