@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""python -m tests.bench.run [--rounds N] [--json]: time and memory of localvar and its peers for the same work.
+"""python -m tests.bench.run [--rounds N] [--only TEXT] [--json FILE]: time and memory of localvar and its peers at the same work.
 
 The programs of a task take turns, round by round, so that whatever else the machine does hits all alike; what counts
 is the ratio of the medians of one run.  Files are in the page cache: a round before the first measured one is thrown
@@ -183,6 +183,7 @@ def main() -> int:
     """Exit status 2 where there is nothing to measure on."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.run", description=(__doc__ or "").partition("\n")[2].strip())
     parser.add_argument("--rounds", type=int, default=7, help="measured runs of each program (default: 7)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only tasks whose name has TEXT in it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run to FILE too")
     options = parser.parse_args()
     kernel = kernels.find(KERNEL)
@@ -192,7 +193,7 @@ def main() -> int:
     machine = f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}"
     print(f"Linux {kernel.release}, {options.rounds} rounds, {machine}", flush=True)
     everything = []
-    for task in tasks(kernel):
+    for task in (task for task in tasks(kernel) if options.only in task.name):
         results = compete(task, options.rounds)
         print(report(results), flush=True)
         everything += results
