@@ -75,13 +75,23 @@ def count_file(vmlinux: str, release: str, entries: Sequence[int]) -> list[Censu
     return list(count(Kernel(FilePath(vmlinux), release), entries))
 
 
+def statement_addresses(function: Die) -> list[int]:
+    """The addresses of a function's statements, ascending."""
+    ranges = die_ranges(function)
+    return sorted({row.address for row in line_table(function.unit).rows if row.is_stmt and not row.end_sequence
+                   and any(low <= row.address < high for low, high in ranges)})
+
+
+def parameters_at(kernel: Kernel, function: Die, pc: int) -> tuple[Site, list[Read]]:
+    """The site at a statement of a function, and how the function's own parameters are read there."""
+    site = make_site(kernel.info, chain_at(function, pc), pc, kernel.resolver.probeable)
+    own = replace(site, scope=ScopeRef((function.key,)))
+    return site, [read for read in kernel.judge.all(own) if read.variable and read.variable.kind is VariableKind.PARAMETER]
+
+
 def _count_function(kernel: Kernel, function: Die) -> Census:
     census = Census(functions=1)
-    ranges = die_ranges(function)
-    rows = line_table(function.unit).rows
-    addresses = {row.address for row in rows if row.is_stmt and not row.end_sequence
-                 and any(low <= row.address < high for low, high in ranges)}
-    for pc in sorted(addresses):
+    for pc in statement_addresses(function):
         try:
             _count_statement(kernel, chain_at(function, pc), pc, census)
         except DwarfError:

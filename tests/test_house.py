@@ -21,7 +21,7 @@ PACKAGE = ROOT / "localvar"
 BASE = {"localvar", "arch", "ctext", "diagnostics", "model", "paths"}
 STAGES = {"code", "codegen", "dwarf", "plan", "probe", "source", "types"}
 #: What the program does, each a list of stages; the command line calls these.
-DRIVERS = {"census", "listing", "pipeline", "type_listing"}
+DRIVERS = {"census", "listing", "peers", "pipeline", "type_listing"}
 #: Part of localvar (module or folder): the other parts that it may import. A part that is not here is no part yet.
 MAY_IMPORT = {
     "localvar": set[str](),
@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "images": BASE | STAGES,
     "kernel": BASE | STAGES | {"images"},
     **dict.fromkeys(DRIVERS, BASE | STAGES | {"kernel", "kbuild"}),
+    "peers": BASE | STAGES | {"census", "kernel"},
     "cli": BASE | DRIVERS | {"kernel", "kbuild"},
 }
 #: Third-party package: the parts that may import it.

@@ -7,7 +7,9 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +18,7 @@ from localvar.cli.options import Common, common
 
 if TYPE_CHECKING:
     from localvar.census import Census
+    from localvar.peers import Listed
 
 WHOSE = ("parameter", "inlined parameter", "local")
 CHUNK = 8
@@ -25,11 +28,18 @@ CHUNK = 8
 @click.option("--functions", type=click.IntRange(1), default=100, show_default=True, help="How many random functions.")
 @click.option("--all", "everything", is_flag=True, help="All functions of the kernel.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Which random functions.")
+@click.option("--peers", type=click.IntRange(0), default=40, show_default=True,
+              help="At how many statements to ask perf and stap, where they are installed.")
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes (default: all cores).")
 @common
-def coverage(functions: int, everything: bool, seed: int, jobs: int, options: Common) -> None:
-    """Count, at every statement address of random functions, which variables are readable, how, and why others are not."""
+def coverage(functions: int, everything: bool, seed: int, peers: int, jobs: int, options: Common) -> None:
+    """Count, at every statement address of random functions, which variables are readable, how, and why others are not.
+
+    Then, at one random statement of each of some of these functions: how many of the function's parameters are readable, and
+    how many perf probe -V and stap -L list.
+    """
     from localvar.census import Census, count_file, sample_functions
+    from localvar.peers import choose, compare
 
     kernel = options.open_kernel()
     entries = sample_functions(kernel, None if everything else functions, seed)
@@ -41,10 +51,28 @@ def coverage(functions: int, everything: bool, seed: int, jobs: int, options: Co
             for found in bar:
                 for census in found:
                     total.add(census)
+    with kernel.reading():
+        statements = choose(kernel, entries, peers, seed)
+    beside = compare(kernel, statements, jobs) if statements else []
+    parameters = sum(len(statement.parameters) for statement in statements)
     if options.as_json:
-        print(json.dumps(as_object(total, seed)))
+        peers_object = {"statements": len(statements), "parameters": parameters, "listed": [asdict(peer) for peer in beside]}
+        print(json.dumps({**as_object(total, seed), "peers": peers_object}))
     else:
         click.echo(as_text(total, seed))
+        click.echo(peers_text(len(statements), parameters, beside), nl=False)
+
+
+def peers_text(statements: int, parameters: int, beside: Sequence[Listed]) -> str:
+    """The comparison with the peers as a table; nothing where there is none."""
+    if not beside or not parameters:
+        return ""
+    lines = [f"parameters of the function at {statements} of these statements, each of another function: {parameters}"]
+    for peer in beside:
+        verb = "readable" if peer.program == "localvar" else "listed"
+        answered = "" if peer.answered == statements else f"; it lists nothing at {statements - peer.answered} statements"
+        lines.append(f"    {peer.command:14} {peer.parameters / parameters:6.1%} {verb}{answered}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def as_object(census: Census, seed: int) -> dict[str, Any]:
