@@ -13,12 +13,12 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from localvar.census import parameters_at, statement_addresses
 from localvar.dwarf.scope import function_at
 from localvar.kernel import Kernel
-from localvar.records import dataclass
 
 TIMEOUT = 120
 _STAP_LIST = re.compile(r"\$(\w+):")
