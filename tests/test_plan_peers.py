@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from localvar.diagnostics import Failure
 from localvar.dwarf import constants as c
 from localvar.dwarf.cfi import Expression
 from localvar.dwarf.locate import Locator
@@ -65,6 +66,15 @@ def reads(function: str, name: str) -> Iterator[Read]:
 
 def scalars(function: str, name: str) -> list[tuple[Read, Expr]]:
     return [(read, read.source.expr) for read in reads(function, name) if isinstance(read.source, Scalar)]
+
+
+def test_a_function_of_which_only_parts_were_left_does_not_begin_anywhere() -> None:
+    """SystemTap misses the parts; a probe at the beginning of one would not be a call of the function."""
+    name = next(symbol.name.partition(".")[0] for symbol in kernel().elf.symbols if symbol.name.endswith(".part.0")
+                and not kernel().elf.symbols_named(symbol.name.partition(".")[0]))
+    with pytest.raises(Failure) as failure:
+        kernel().sites(f'kernel.function("{name}").call')
+    assert failure.value.diagnostics[0].slug == "no-code"
 
 
 def test_a_register_plus_offset_that_is_a_value_is_no_load() -> None:

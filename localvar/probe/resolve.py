@@ -135,9 +135,12 @@ class Resolver:
         elif target.variant is Variant.INLINE:
             found = self._only(found, True, target, span)
         kind = SiteKind.RETURN if target.variant is Variant.RETURN else SiteKind.INSTRUCTION
-        for instance in found:
-            if not self._is_part(instance):
-                yield self._site(blocks_within(instance.chain, instance.entry), instance.entry, kind)
+        begins = [instance for instance in found if not self._is_part(instance)]
+        if not begins:
+            raise source_failure("no-code", f"function '{target.name}' begins nowhere out of line in this kernel: only parts of it "
+                                 "were left (.part, .cold)", span, fix="probe its lines, or its inlined copies (.inline)")
+        for instance in begins:
+            yield self._site(blocks_within(instance.chain, instance.entry), instance.entry, kind)
 
     def _around_lines(self, target: Function, span: Span | None) -> Iterator[Site]:
         """Entries of the functions and inlined copies that have code of the lines."""
