@@ -19,8 +19,8 @@ from localvar.dwarf.leb128 import sleb, uleb
 _LEB = rb"[\x80-\xff]*[\x00-\x7f]"
 _KEPT = frozenset({c.DW_LNS_copy, c.DW_LNS_advance_pc, c.DW_LNS_advance_line, c.DW_LNS_set_file, c.DW_LNS_const_add_pc,
                    c.DW_LNS_fixed_advance_pc})
-_LONGEST = 16
-"""Bytes of the longest extended opcode that is known here: set_address has 9, a discriminator at most 6."""
+_LONGEST = 6
+"""Bytes of the longest discriminator, whose number has five."""
 
 _END = b"\0\x01\x01"
 _SET_ADDRESS = b"\0\x09\x02"
@@ -85,8 +85,8 @@ class _Lines(dict[bytes, int]):
 def _tools(opcodes: Opcodes) -> tuple[re.Pattern[bytes], _Addresses, _Lines]:
     """The expression that finds the opcodes that matter, and what they add.  Those that say nothing of address, file or line
     are stepped over; a byte that begins no opcode that is known is found, as an opcode of one byte that _Addresses refuses."""
-    extended = b"|".join(re.escape(bytes([size])) + rb"[^\x04][\s\S]{%d}" % (size - 1) for size in range(1, _LONGEST))
-    silent = b"|".join(re.escape(bytes([size])) + rb"\x04[\s\S]{%d}" % (size - 1) for size in range(1, _LONGEST))
+    extended = rb"\x01\x01|\x09\x02[\s\S]{8}"  # end_sequence, set_address; others are found as a byte 0
+    silent = b"|".join(re.escape(bytes([size])) + rb"\x04[\s\S]{%d}" % (size - 1) for size in range(2, _LONGEST + 1))
     kept, skipped = dict[bytes, bytes](), dict[bytes, bytes]()
     for code, count in enumerate(opcodes.lengths, 1):
         operands = rb"[\s\S]{2}" if code == c.DW_LNS_fixed_advance_pc else _LEB * count
