@@ -137,8 +137,8 @@ class Resolver:
         kind = SiteKind.RETURN if target.variant is Variant.RETURN else SiteKind.INSTRUCTION
         begins = [instance for instance in found if not self._is_part(instance)]
         if not begins:
-            raise source_failure("no-code", f"function '{target.name}' begins nowhere out of line in this kernel: only parts of it "
-                                 "were left (.part, .cold)", span, fix="probe its lines, or its inlined copies (.inline)")
+            raise source_failure("no-code", f"function '{target.name}' begins nowhere out of line in this kernel: only parts "
+                                 "of it were left (.part, .cold)", span, fix="probe its lines, or its inlined copies (.inline)")
         for instance in begins:
             yield self._site(blocks_within(instance.chain, instance.entry), instance.entry, kind)
 
