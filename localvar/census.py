@@ -54,11 +54,11 @@ class Census:
 
 
 def sample_functions(kernel: Kernel, number: int | None, seed: int) -> list[int]:
-    """Entry addresses of that many random functions of the kernel's text (None: all), by a seed."""
+    """Entry addresses of that many random functions and clones of the kernel's text (None: all), by a seed."""
     text = kernel.elf.section(".text")
     found = sorted({symbol.value for symbol in kernel.elf.symbols
                     if symbol.type == STT_FUNC and symbol.size and text is not None and symbol.value in text
-                    and "." not in symbol.name})
+                    and ".cold" not in symbol.name})
     return found if number is None or number >= len(found) else sorted(random.Random(seed).sample(found, number))
 
 
