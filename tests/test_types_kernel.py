@@ -153,7 +153,8 @@ def test_the_chosen_includes_make_types_of_shipped_headers_complete(
 ) -> None:
     path = installed.path
     types = [ctype for ctype in definitions(installed.kernel.info, 4 * HEADERS, 2) if path.bring(ctype)][:HEADERS]
-    assert len(types) >= min(HEADERS, 5000)
+    # of the 5,712 in shipped headers of 6.1, TRACE_EVENT() makes 916, which no include brings (IncludePath.bring)
+    assert len(types) >= min(HEADERS, 4700)
     of_file: dict[str | None, list[Record | Enumeration]] = {}
     for ctype in types:
         of_file.setdefault(ctype.declared.file, []).append(ctype)
