@@ -174,9 +174,10 @@ def main() -> int:
         print("stap (Debian: systemtap) and the 6.1 kernel with its debug info are needed", file=sys.stderr)
         return 2
     places, peer = Places(installed), Peer(installed.release)
-    found = [compare(kind, make(getattr(arguments, kind)), places, peer) for kind, make in (
-        ("functions", places.functions), ("inlined", places.inlined), ("files", places.files))]
-    print(*found, sep="\n")
+    found = []
+    for kind, make in (("functions", places.functions), ("inlined", places.inlined), ("files", places.files)):
+        found.append(compare(kind, make(getattr(arguments, kind)), places, peer))
+        print(found[-1], flush=True)
     return int(any(comparison.unexplained for comparison in found))
 
 
