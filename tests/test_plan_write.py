@@ -36,6 +36,7 @@ TYPES = [
     Die("structure_type", label="two", name="two", byte_size=16, children=[
         ctype.member("first", "long", 0), ctype.member("second", "long", 8)]),
 ]
+SECTIONS = [Section(".data", bytes(0x100), 0x4000), Section(".data..percpu", bytes(0x100), 0x5000)]
 FRAME = (cfa.advance(1), cfa.def_cfa_offset(80))
 
 
@@ -56,7 +57,7 @@ class World:
         f = Die("subprogram", name="f", low_pc=START, high_pc=SIZE, frame_base=op.call_frame_cfa(), children=children)
         g = Die("subprogram", name="g", label="g", inline=1)
         root = Die("compile_unit", name="a.c", low_pc=START, high_pc=0x1000, children=[*TYPES, g, f])
-        image = Image(units=[Unit(root)], text=nops(0x1000), sections=[Section(".data", bytes(0x100), 0x4000)], debug_frame=[
+        image = Image(units=[Unit(root)], text=nops(0x1000), sections=SECTIONS, debug_frame=[
             Fde(Cie((cfa.def_cfa(SP, 8), cfa.offset(16, 1))), START, SIZE, frame)])
         self.image = OurImage(Elf("image", image.elf()), X86_64)
         self.locations = Images(self.image, X86_64, None)
@@ -165,6 +166,43 @@ def test_a_slot_is_written_where_no_other_variable_overlaps(other: object, share
     why = World(SLOT, inlined(variable("y", other, kind))).why()
     assert ("'y' of g()" in (why or "")) is shared
     assert shared or why is None
+
+
+MEMORY = [
+    pytest.param(op.fbreg(-24), op.breg12(0), True, id="a slot, behind a pointer"),
+    pytest.param(op.fbreg(-24), op.expr(op.breg12(0), op.deref(), op.stack_value()), True, id="a slot, loaded from behind a pointer"),
+    pytest.param(op.fbreg(-24), op.breg6(-24), True, id="a slot, and one by another register"),
+    pytest.param(op.fbreg(-24), op.expr(op.breg7(8), op.deref()), True, id="a slot, behind a pointer in the frame"),
+    pytest.param(op.fbreg(-24), op.breg7(56), True, id="a slot, the same by the stack pointer"),
+    pytest.param(op.fbreg(-24), op.breg7(60), False, id="a slot, the next by the stack pointer"),
+    pytest.param(op.fbreg(-24), op.addr(0x4010), False, id="a slot, linked"),
+    pytest.param(op.addr(0x4010), op.addr(0x400D), True, id="linked, the same"),
+    pytest.param(op.addr(0x4010), op.addr(0x4008), False, id="linked, in front of it"),
+    pytest.param(op.addr(0x4010), op.addr(0x4014), False, id="linked, behind it"),
+    pytest.param(op.addr(0x4010), op.expr(op.addr(0x4010), op.deref(), op.stack_value()), True, id="linked, loaded from there"),
+    pytest.param(op.addr(0x4010), op.breg12(0), True, id="linked, behind a pointer"),
+    pytest.param(op.addr(0x4010), op.fbreg(-24), False, id="linked, a slot"),
+    pytest.param(op.addr(0x4010), op.addr(0x5010), False, id="linked, of each CPU"),
+]
+
+
+@pytest.mark.parametrize(("place", "other", "shared"), MEMORY)
+def test_memory_is_written_where_what_else_is_in_memory_is_surely_elsewhere(place: object, other: object, shared: bool) -> None:
+    """gcc describes a local variable that was loaded from p->a as the memory behind p, which may be any."""
+    kind = "long" if isinstance(other, op.Expr) and len(other.items) == 3 else "int"
+    why = World(variable("x", place), inlined(variable("y", loclist((START, START + SIZE, other)), kind))).why()
+    assert ("'y' of g()" in (why or "")) is shared
+    assert shared or why is None
+
+
+def test_what_a_pointer_that_is_gone_points_to_counts_unless_that_is_the_variable_itself() -> None:
+    def pointing(target: str) -> str | None:
+        pointer = variable("p", op.implicit_pointer(Ref(target), 0), "pointer")
+        gone = Die("lexical_block", low_pc=START, high_pc=4, children=[variable("y", op.fbreg(-24), label="y")])
+        return World(variable("x", op.fbreg(-24), label="x"), pointer, gone).why()
+
+    assert pointing("x") is None
+    assert "'p' of f()" in (pointing("y") or "")
 
 
 def test_a_parameter_whose_value_on_entry_is_used_is_not_written() -> None:
