@@ -170,7 +170,7 @@ def test_a_slot_is_written_where_no_other_variable_overlaps(other: object, share
 
 MEMORY = [
     pytest.param(op.fbreg(-24), op.breg12(0), True, id="a slot, behind a pointer"),
-    pytest.param(op.fbreg(-24), op.expr(op.breg12(0), op.deref(), op.stack_value()), True, id="a slot, loaded from behind a pointer"),
+    pytest.param(op.fbreg(-24), op.expr(op.breg12(0), op.deref(), op.stack_value()), True, id="a slot, loaded from a pointer"),
     pytest.param(op.fbreg(-24), op.breg6(-24), True, id="a slot, and one by another register"),
     pytest.param(op.fbreg(-24), op.expr(op.breg7(8), op.deref()), True, id="a slot, behind a pointer in the frame"),
     pytest.param(op.fbreg(-24), op.breg7(56), True, id="a slot, the same by the stack pointer"),
