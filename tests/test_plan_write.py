@@ -187,7 +187,7 @@ MEMORY = [
 
 
 @pytest.mark.parametrize(("place", "other", "shared"), MEMORY)
-def test_memory_is_written_where_what_else_is_in_memory_is_surely_elsewhere(place: object, other: object, shared: bool) -> None:
+def test_memory_is_written_where_what_else_is_in_memory_is_surely_elsewhere(place: object, other: Any, shared: bool) -> None:
     """gcc describes a local variable that was loaded from p->a as the memory behind p, which may be any."""
     kind = "long" if isinstance(other, op.Expr) and len(other.items) == 3 else "int"
     why = World(variable("x", place), inlined(variable("y", loclist((START, START + SIZE, other)), kind))).why()
