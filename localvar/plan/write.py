@@ -20,6 +20,7 @@ from localvar.model.expr import Address, Binary, Const, Entry, Expr, Load, Op, P
 from localvar.model.fold import signed
 from localvar.model.location import Absent, EntryValue, ImplicitPointer, Location, Memory, Pieces, Reason, Register, Value
 from localvar.model.memory import is_safe
+from localvar.model.path import MemberStep
 from localvar.model.plan import How, Read, Scalar, Variable, VariableKind
 from localvar.model.site import Site
 from localvar.plan.read import walk
@@ -37,6 +38,9 @@ class Scopes(Protocol):
     def frame(self, site: Site) -> Expr | Reason:
         """The canonical frame address at a site, or why it is not known."""
 
+    def is_writable(self, address: Address | PerCpu) -> bool:
+        """Whether what is linked at an address may be written in the running kernel."""
+
 
 _NOWHERE = frozenset({"optimized-out", "no-range", "declaration", "no-frame", "discarded"})
 """Slugs of locations that are no place at all; of others it is not known what they are made from."""
@@ -45,8 +49,8 @@ _NOWHERE = frozenset({"optimized-out", "no-range", "declaration", "no-frame", "d
 def unwritable(read: Read, locations: Scopes, arch: Architecture) -> Reason | None:
     """Why the variable cannot be written at the site of a readable read; None where it can.
 
-    A scalar, or a scalar or bit-field member, whole in one register or in memory that is surely mapped; anything else is a
-    copy, a computed value, or has parts elsewhere.
+    A scalar, or a scalar or bit-field member, whole in one register or in memory that is surely mapped and may be written;
+    anything else is a copy, a computed value, or has parts elsewhere.
     """
     variable = read.variable
     if variable is None or read.how is not How.DIRECT:
@@ -54,8 +58,12 @@ def unwritable(read: Read, locations: Scopes, arch: Architecture) -> Reason | No
     if not is_scalar(read.type):
         return _reason("only scalars can be written")
     if read.address is not None:
-        mapped = is_safe(read.address, arch) and all(load.safe for load in _last_loads(read))
-        return _shared(read, variable, locations, arch) if mapped else _reason("a write through a pointer could fault")
+        base, offset = _split(read.address)
+        if not _is_mapped(read, base, read.address, arch):
+            return _reason("a write through a pointer could fault")
+        if isinstance(base, (Address, PerCpu)) and not locations.is_writable(replace(base, value=offset)):
+            return _reason("it is in memory that the kernel write-protects")
+        return _shared(read, variable, locations, arch)
     if read.register is not None:
         return _shared(read, variable, locations, arch)
     return _reason(f"it has no place to write to here: {variable.dwarf}")
@@ -65,10 +73,14 @@ def _reason(text: str) -> Reason:
     return Reason("not-writable", text)
 
 
-def _last_loads(read: Read) -> list[Load]:
-    """The loads that fetch the value itself: protected where it may lie outside of the variable."""
-    nodes = walk(read.source.expr) if isinstance(read.source, Scalar) else []
-    return [node for node in nodes if isinstance(node, Load)]
+def _is_mapped(read: Read, base: Expr, address: Expr, arch: Architecture) -> bool:
+    """Whether the memory is there: the frame, what is linked, while a probe of a module is hit the module's own.  Loads are
+    protected where they may lie outside of the variable, and those of modules' variables always."""
+    if isinstance(base, (Address, PerCpu)) and base.module is not None:
+        inside = all(isinstance(step, MemberStep) and not step.through_pointer for step in read.path.steps)
+        return base.module == read.site.module and inside
+    loads = walk(read.source.expr) if isinstance(read.source, Scalar) else []
+    return is_safe(address, arch) and all(load.safe for load in loads if isinstance(load, Load))
 
 
 # -- what else is there -------------------------------------------------------------------------------------------
