@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from localvar.code.code import Code
-from localvar.code.patches import Patches, read_patches
+from localvar.code.patches import LENGTH_LIMIT, Patches, read_patches
 from localvar.code.x86 import EVERYTHING, Instruction, decode
 from localvar.dwarf.elf import Elf
 
@@ -120,6 +120,6 @@ class Flow:
 
 def _rewritten(instruction: Instruction, patches: Patches) -> list[tuple[int, int]]:
     """The places that an instruction is a part of where the kernel may put other instructions."""
-    index = bisect_right(patches.rewritten, (instruction.address, 1 << 64))
-    return [(low, high) for low, high in patches.rewritten[max(0, index - 8) : index + 1]
-            if low < instruction.end and instruction.address < high]
+    first = bisect_left(patches.rewritten, (instruction.address - LENGTH_LIMIT, 0))
+    last = bisect_left(patches.rewritten, (instruction.end, 0))
+    return [(low, high) for low, high in patches.rewritten[first:last] if instruction.address < high]
