@@ -173,7 +173,7 @@ def test_all_of_what_is_rewritten_is_affected(tmp_path: Path) -> None:
     """Where a place is long, and shorter ones begin in front of it and in it."""
     places = "".join(f".long 66{n}1b - ., 663f - .\n.word 0\n.byte {size}, 0\n" for n, size in enumerate((1, 200, 1)))
     table = ALTERNATIVE.split(".long")[0] + places + "__alt_instructions_end:\n" + REPLACED.format("663:").split("end:\n")[1]
-    body = "je 1f\n6601: nop\n6611: " + "nop\n" * 100 + "6621: nop\n" + "nop\n" * 90 + "1: nop\n{} ret"
+    body = "je 1f\n6601: nop\n6611: " + "nop\n" * 100 + "6621: nop\n" + "nop\n" * 90 + "ret\n1: nop\n{} ret"
     assert intact(tmp_path, body.format("here:"), table) == frozenset()
     assert intact(tmp_path, "je here\nret\n" + body.format("") + "\nhere: ret", table) == EVERYTHING
 
