@@ -108,6 +108,11 @@ __alt_instructions_end:
 """
 
 
+def _with_places(places: str) -> str:
+    """ALTERNATIVE with other entries."""
+    return ALTERNATIVE.split(".long")[0] + places + "__alt" + ALTERNATIVE.rsplit("__alt", 1)[1]
+
+
 def test_code_that_the_kernel_rewrites_loses_everything(tmp_path: Path) -> None:
     assert intact(tmp_path, "661: .byte 0x0f, 0x1f, 0x00\nhere: ret", ALTERNATIVE) == frozenset()
 
@@ -182,6 +187,9 @@ def test_nothing_is_proven_where_the_form_of_a_table_is_not_known(tmp_path: Path
     assert intact(tmp_path, "661: nop\nhere: ret", ALTERNATIVE.replace(".byte 3, 3", ".byte 3, 3, 0")) == frozenset()
     to_data = ALTERNATIVE.replace("661b - .", "__alt_instructions - .")
     assert intact(tmp_path, "661: nop\nhere: ret", to_data) == frozenset()
+    six = "".join(f".long 661b - ., 662f - .\n.long {at}\n.byte 3, 3\n" for at in range(6))  # of 14 bytes, or seven of 12
+    assert intact(tmp_path, "here: nop\n661: .byte 0x0f, 0x1f, 0x00\nret", _with_places(six)) == EVERYTHING
+    assert intact(tmp_path, "661: .byte 0x0f, 0x1f, 0x00\nhere: ret", _with_places(six)) == frozenset()
     larger = ALTERNATIVE.replace(".word 0", ".long 0")  # as since 6.3
     assert intact(tmp_path, "here: nop\n661: .byte 0x0f, 0x1f, 0x00\nret", larger) == EVERYTHING
     assert intact(tmp_path, "661: .byte 0x0f, 0x1f, 0x00\nhere: ret", larger) == frozenset()
