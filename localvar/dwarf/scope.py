@@ -164,15 +164,10 @@ def blocks_within(chain: Chain, pc: int) -> Chain:
     """chain extended inwards by the lexical blocks that hold pc, stopping before the next inlined function."""
     inner = list(chain)
     while True:
-        block = next((child for child in inner[0].children()
-                      if child.tag == c.DW_TAG_lexical_block and _covers(child, pc)), None)
+        block = next((child for child in inner[0].children() if child.tag == c.DW_TAG_lexical_block and holds(child, pc)), None)
         if block is None:
             return tuple(inner)
         inner.insert(0, block)
-
-
-def _covers(block: Die, pc: int) -> bool:
-    return holds(block, pc)
 
 
 def inlined_names(chain: Chain) -> tuple[str, ...]:
