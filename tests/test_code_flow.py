@@ -17,8 +17,14 @@ RAX, RDX, RCX, RBX, RSI, RDI, RBP, RSP = range(8)
 ARGUMENTS = frozenset({RDI, RSI, RDX, RCX, 8, 9})
 
 
-def intact(tmp_path: Path, body: str, extra: str = "", start: str = "f") -> frozenset[int]:
+def intact(tmp_path: Path, body: str, extra: str = "") -> frozenset[int]:
     """What is proven at the label `here` of a function f with this body (AT&T syntax)."""
+    elf, place = linked(tmp_path, body, extra)
+    return Flow(elf).intact(place["f"], [(place["f"], place["end"])], place["here"])
+
+
+def linked(tmp_path: Path, body: str, extra: str) -> tuple[Elf, dict[str, int]]:
+    """A program of a function f with this body, and where f, its end and `here` are."""
     source = tmp_path / "f.s"
     source.write_text(f".text\n.globl f, end, here, __fentry__\n__fentry__: ret\nother: ret\nf:\n{body}\nend:\n{extra}\n"
                       '.section .note.GNU-stack,"",@progbits\n')
@@ -26,8 +32,7 @@ def intact(tmp_path: Path, body: str, extra: str = "", start: str = "f") -> froz
     subprocess.run(["gcc", "-nostdlib", "-static", "-Wl,-Ttext=0x401000,--build-id=none", "-o", linked, source], check=True,
                    stderr=subprocess.DEVNULL)
     elf = Elf.open(linked)
-    place = {name: elf.symbols_named(name)[0].value for name in (start, "end", "here")}
-    return Flow(elf).intact(place[start], [(elf.symbols_named("f")[0].value, place["end"])], place["here"])
+    return elf, {name: elf.symbols_named(name)[0].value for name in ("f", "end", "here")}
 
 
 def in_module(tmp_path: Path, body: str, cold: str = "", extra: str = "") -> frozenset[int]:
@@ -229,6 +234,31 @@ def test_a_jump_through_a_thunk_may_be_to_a_label_of_the_function(tmp_path: Path
 @pytest.mark.parametrize("instruction", ["loop 1f", "loopne 1f", "xbegin 1f"])
 def test_nothing_is_proven_where_an_instruction_goes_elsewhere_that_is_not_followed(tmp_path: Path, instruction: str) -> None:
     assert intact(tmp_path, f"test %edi, %edi\nje here\n{instruction}\nret\n1: mov $1, %edx\nhere: ret") == frozenset()
+
+
+# -- the entry ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("body", "once"), [
+    ("nop\nret", True), ("1: nop\njne 1b\nret", False), ("nop\n1: nop\njne 1b\nret", True),
+    ("call __fentry__\n1: jne 1b\nret", True),
+    ("endbr64\ncall __fentry__\njmp *%rax", True), ("endbr64\njmp *%rax", False), ("call other\njmp *%rax", False),
+    ("1: call other\njne 1b\nret", False), ("671: .byte 0x0f, 0x1f, 0x44, 0x00, 0x00\nret", True),
+])
+def test_a_function_comes_back_to_its_beginning_where_a_jump_may_lead_there(tmp_path: Path, body: str, once: bool) -> None:
+    elf, place = linked(tmp_path, body + "\nhere: nop", "")
+    assert Flow(elf).begins_once(place["f"], [(place["f"], place["end"])]) is once
+
+
+def test_a_jump_label_may_lead_to_the_first_instruction(tmp_path: Path) -> None:
+    elf, place = linked(tmp_path, "672: nop\n671: .byte 0x0f, 0x1f, 0x44, 0x00, 0x00\nhere: ret", JUMP_LABEL)
+    assert not Flow(elf).begins_once(place["f"], [(place["f"], place["end"])])
+
+
+def test_nothing_is_known_of_the_entry_of_code_that_is_not_known() -> None:
+    for fields in ({"machine": "aarch64"}, {"text": b"\x06" * 16}):
+        assert not Flow(Elf("image", Image(**fields).elf())).begins_once(0x1000, [(0x1000, 0x1010)])
+    assert Flow(Elf("image", Image().elf())).begins_once(0x1000, [(0x1000, 0x1010)])
 
 
 # -- modules --------------------------------------------------------------------------------------------------------
