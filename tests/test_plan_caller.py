@@ -334,6 +334,15 @@ def test_a_frame_without_a_place_for_the_return_address_proves_nothing() -> None
     assert "return address" in world.why()
 
 
+@pytest.mark.parametrize("rule", [
+    cfa.expression(RBX, op.expr(op.fbreg(8))), cfa.expression(RBX, op.expr(op.call_frame_cfa())),
+    cfa.def_cfa_expression(op.expr(op.entry_value(op.breg7(8)))),
+])
+def test_a_rule_that_refers_to_what_it_is_to_tell_proves_nothing(rule: Any) -> None:
+    world = World(caller("a", A, site_of(A + 0x10, passed(op.lit7()))), frame=(*PUSHED, rule))
+    assert world.why() and not world.read().readable
+
+
 def test_realigned_frames_give_registers_by_expressions() -> None:
     world = World(caller("a", A, site_of(A + 0x10, passed(op.breg3(0)))),
                   frame=(*PUSHED, cfa.expression(RBX, op.expr(op.breg7(8)))))

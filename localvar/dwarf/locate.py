@@ -21,7 +21,7 @@ from localvar.dwarf.loclists import expressions_at
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.op import decode
 from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, chain_at, name_of, origin, own_function
-from localvar.dwarf.stack import Context
+from localvar.dwarf.stack import Context, rule_context
 from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
 from localvar.model import fold
@@ -334,14 +334,7 @@ class Locator:
             if row.cfa.register not in self.arch.pt_regs:
                 raise Unreadable("register", f"the frame is in {self.arch.register_name(row.cfa.register)}, not saved at a probe")
             return fold.add(Reg(row.cfa.register, self.arch.address_bits), row.cfa.offset)
-
-        def nothing() -> Expr:
-            raise Unreadable("no-cfi", "a frame expression refers to its own frame")
-
-        def no_variable(_: int) -> Location:
-            return absent("no-cfi", "a frame expression refers to a variable")
-
-        return evaluate_value(row.cfa.data, Context(die.unit, self.arch, nothing, nothing, no_variable))
+        return evaluate_value(row.cfa.data, rule_context(die.unit, self.arch))
 
 
 def is_integer_class(ctype: CType, offset: int = 0, depth: int = 0) -> bool:
