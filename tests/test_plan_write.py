@@ -32,6 +32,7 @@ TYPES = [
     ctype.base("int", 4, "signed"), ctype.base("long", 8, "signed"), ctype.base("unsigned char", 1, "unsigned"),
     ctype.base("_Bool", 1, "boolean"), ctype.pointer("pointer", "int"), ctype.pointer("to_bits", "bits"),
     Die("array_type", label="flexible", type=Ref("int"), children=[Die("subrange_type")]),
+    Die("array_type", label="four", type=Ref("int"), children=[Die("subrange_type", count=4)]),
     Die("structure_type", label="bits", name="bits", byte_size=8, children=[
         ctype.bit_field("low", "int", 0, 3), ctype.bit_field("sign", "int", 3, 5), ctype.bit_field("across", "int", 8, 13),
         ctype.member("word", "int", 4)]),
@@ -121,6 +122,7 @@ ENTRY = op.expr(op.entry_value(op.reg5()), op.lit8(), op.plus(), op.stack_value(
     (op.fbreg(-24), "packed", "x.odd", True), (op.fbreg(-24), "packed", "x.wide", False),
     (op.reg3(), "bits", "x", False), (op.reg3(), "to_bits", "x->word", False), (op.fbreg(-24), "to_bits", "x->word", False),
     (op.reg7(), "long", "x", False), (op.breg3(8), "int", "x", False), (op.addr(0x4000), "int", "x", True),
+    (op.addr(0x4000), "four", "x[1]", True), (op.addr(0x4000), "flexible", "x[1]", False), (op.fbreg(-24), "four", "x[3]", True),
     (op.addr(0x5000), "int", "x", True), (op.addr(0x6000), "int", "x", False), (op.addr(0x7000), "int", "x", True),
     (op.expr(op.reg3(), op.piece(8), op.fbreg(-24), op.piece(8)), "two", "x.first", True),
     (op.expr(op.reg3(), op.piece(8), op.fbreg(-24), op.piece(8)), "two", "x.second", True),
@@ -192,6 +194,10 @@ def test_a_register_that_is_of_two_variables_is_not_written(other: object, outsi
 ])
 def test_other_places_are_no_matter(other: object) -> None:
     assert World(X, inlined(variable("y", other, "long"))).why() is None
+
+
+def test_a_variable_that_is_only_declared_is_no_matter() -> None:
+    assert World(X, Die("variable", name="y", type=Ref("int"), declaration=True)).why() is None
 
 
 def test_code_inlined_at_the_place_counts_where_the_coordinate_is_of_the_function_around_it() -> None:
