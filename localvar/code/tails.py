@@ -60,7 +60,7 @@ class Tails:
         return self._found[function.key]
 
     def _beginning_again(self, function: Die) -> str | None:
-        entry = entry_of(function, die_ranges(function))
+        entry = entry_of((function,))
         pending, seen = [function], {function.key}
         while pending:
             die = pending.pop()

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from localvar.dwarf import constants as c
+from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.ranges import Ranges, die_ranges
@@ -24,7 +25,10 @@ Chain = tuple[Die, ...]
 
 @dataclass(frozen=True)
 class Instance:
-    """Code of a function: its out-of-line body, a clone of it, or an inlined copy (then chain[0] is that copy)."""
+    """Code of a function: its out-of-line body, a clone of it, or an inlined copy (then chain[0] is that copy).
+
+    entry: where control enters it, which can be outside the ranges of a copy; a copy can have none.
+    """
 
     chain: Chain
     entry: int
@@ -64,20 +68,34 @@ def attribute_of(die: Die, attribute: int) -> Die | None:
     return None
 
 
-def entry_of(die: Die, ranges: Ranges) -> int:
-    """Where the code of a function or inlined copy begins: DW_AT_entry_pc where it lies in its ranges, else
-    DW_AT_low_pc, else the first address listed (section 3.3.3: the first range of a function is its entry's)."""
-    low = die.address(c.DW_AT_low_pc)
-    entry = die.address(c.DW_AT_entry_pc)
+def entry_of(chain: Chain) -> int:
+    """Where the code of chain[0], a function or an inlined copy, begins: DW_AT_entry_pc, else DW_AT_low_pc, else the first
+    address listed (section 3.3.3: the first range of a function is its entry's).
+
+    gcc writes the address where control enters a copy (-ginline-points), which can be outside the copy's ranges: its own
+    instructions begin earlier or later, or there are none.  It counts where the function around the copy has code there.
+    Raises DwarfError where the code begins nowhere.
+    """
+    ranges = die_ranges(chain[0])
+    entry = _entry(chain[0], ranges, ranges if len(chain) == 1 else die_ranges(chain[-1]))
     if entry is None:
-        offset = die.constant(c.DW_AT_entry_pc)
-        if offset is not None:
-            entry = offset + (low if low is not None else ranges[0][0])
-    if entry is not None and any(start <= entry < end for start, end in ranges):
+        raise DwarfError(f"the code of the DIE at {chain[0].key:#x} begins nowhere")
+    return entry
+
+
+def _entry(die: Die, ranges: Ranges, around: Ranges) -> int | None:
+    """entry_of(); None for a copy that has neither code nor an entry.  around: the concrete function's ranges."""
+    low, entry = die.address(c.DW_AT_low_pc), die.address(c.DW_AT_entry_pc)
+    base = low if low is not None else ranges[0][0] if ranges else None
+    if entry is None and base is not None and (offset := die.constant(c.DW_AT_entry_pc)) is not None:
+        entry = offset + base
+    if entry is not None and any(start <= entry < end for start, end in around):
         return entry
+    if not ranges:
+        return None
     if die.tag == c.DW_TAG_inlined_subroutine:
         return min(start for start, _ in ranges)
-    return low if low is not None else ranges[0][0]
+    return base
 
 
 def is_discarded(ranges: Ranges) -> bool:
@@ -114,24 +132,24 @@ def functions_named(info: DebugInfo, names: Collection[str]) -> list[Die]:
 
 def instances(function: Die) -> Iterator[Instance]:
     """All code of a function: itself where it is concrete, the concrete and inlined instances that refer to it."""
-    found = _instance((function,))
+    found = instance_of((function,))
     if found is not None:
         yield found
     for chain in references_to(function, c.DW_AT_abstract_origin, FUNCTION_TAGS):
-        found = _instance(chain)
+        found = instance_of(chain)
         if found is not None:
             yield found
 
 
-def _instance(chain: Chain) -> Instance | None:
+def instance_of(chain: Chain) -> Instance | None:
+    """The code of chain[0]; None where it has none, or the linker threw it away."""
     chain = tuple(die for die in chain if die.tag in SCOPE_TAGS)
-    ranges = die_ranges(chain[0])
-    if not ranges or is_discarded(ranges):
+    around = die_ranges(chain[-1])
+    if not around or is_discarded(around):
         return None
-    last = die_ranges(chain[-1])
-    if not last or is_discarded(last):
-        return None
-    return Instance(chain, entry_of(chain[0], ranges), tuple(ranges))
+    ranges = around if len(chain) == 1 else die_ranges(chain[0])
+    entry = _entry(chain[0], ranges, around)
+    return None if entry is None else Instance(chain, entry, tuple(ranges))
 
 
 def holds(die: Die, pc: int) -> bool:

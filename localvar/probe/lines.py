@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 from localvar.dwarf import constants as c
+from localvar.dwarf.elf import Elf
 from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.scope import FUNCTION_TAGS, Chain, chain_at, name_of, origin, own_function
 from localvar.dwarf.types import line_table
@@ -16,6 +17,7 @@ from localvar.dwarf.unit import Die, Unit
 from localvar.probe.functions import function_file, path_matches
 from localvar.probe.names import is_glob
 from localvar.probe.statements import Kind, LineStart, Wanted, line_starts
+from localvar.probe.straight import runs_into
 
 
 @dataclass(frozen=True)
@@ -27,45 +29,76 @@ class LinePlace:
     line: int
 
 
-def places_of_lines(units: list[Unit], file: str, wanted: Wanted) -> Iterator[LinePlace]:
+def places_of_lines(elf: Elf, units: list[Unit], file: str, wanted: Wanted) -> Iterator[LinePlace]:
     """The places of the wanted lines in all functions of units."""
     for unit in units:
         starts = line_starts(unit, file, wanted)
         if not starts:
             continue
         functions = _functions(unit)
-        yield from places_in(((start, function) for start in starts
-                              for low, high, function in functions if low <= start.address < high), file)
+        yield from places_in(elf, ((start, function) for start in starts
+                                   for low, high, function in functions if low <= start.address < high), file)
 
 
-def places_in(starts: Iterable[tuple[LineStart, Die]], file: str) -> Iterator[LinePlace]:
-    """The places of lines in concrete functions: of each function and inlined copy those of the best kind it has."""
-    best: dict[tuple[int, int], list[tuple[Kind, LinePlace]]] = {}
+def places_in(elf: Elf, starts: Iterable[tuple[LineStart, Die]], file: str) -> Iterator[LinePlace]:
+    """The places of lines in concrete functions: of each function and inlined copy those where a statement of the line begins,
+    those where the line begins and another line's instructions follow that do not surely lead to such a statement, or what
+    else there is."""
+    found: dict[tuple[int, int], dict[Kind, dict[int, LinePlace]]] = {}
     for start, function in starts:
         chain = _scopes(start, chain_at(function, start.address), file)
         if chain is not None:
-            place = LinePlace(chain, start.address, start.line)
-            best.setdefault((own_function(chain).key, start.line), []).append((start.kind, place))
-    for found in best.values():
-        kind = min(kind for kind, _ in found)
-        yield from (place for each, place in found if each is kind)
+            kinds = found.setdefault((own_function(chain).key, start.line), {})
+            kinds.setdefault(start.kind, {})[start.address] = LinePlace(chain, start.address, start.line)
+    for kinds in found.values():
+        statements, bare = kinds.get(Kind.STATEMENT, {}), kinds.get(Kind.BARE, {})
+        yield from statements.values()
+        yield from (place for pc, place in bare.items() if not runs_into(elf, pc, statements))
+        if not statements and not bare:
+            yield from kinds[Kind.REST].values()
 
 
 def _scopes(start: LineStart, chain: Chain, file: str) -> Chain | None:
-    """The scopes that a line's code at its place has: those of the function that calls what is inlined there, where the call
-    stands in that line; else all.  None where the line is of another function."""
+    """The scopes that a line's code at its place has: those of the function whose line it is.  None where that is not one that
+    has code there.
+
+    That is the function that calls what is inlined there, where the call stands in that line; else the innermost one in
+    whose lines it is; else, at a statement, the innermost one (its lines are not known: a macro can have made it).
+    """
     for index, die in enumerate(chain):
         called_at = die.tag == c.DW_TAG_inlined_subroutine and die.constant(c.DW_AT_call_line) == start.line
         if called_at and path_matches(line_table(die.unit).file(die.constant(c.DW_AT_call_file)) or "", file):
             return chain[index + 1 :]
-    if start.kind is Kind.STATEMENT:
-        return chain
-    own = origin(own_function(chain))
-    first, number = own.constant(c.DW_AT_decl_line), own.constant(c.DW_AT_decl_file)
-    if first is None or number is None or not path_matches(function_file(own) or "", file):
-        return None
-    following = next((line for line in _first_lines(own.unit).get(number, ()) if line > first), None)
-    return chain if first <= start.line and (following is None or start.line < following) else None
+    begin = 0
+    for index, die in enumerate(chain):
+        if die.tag in FUNCTION_TAGS:
+            if _has_line(origin(die), start.line, file):
+                return chain[begin:]
+            begin = index + 1
+    return chain if start.kind is Kind.STATEMENT else _entered(start, chain, file)
+
+
+def _entered(start: LineStart, chain: Chain, file: str) -> Chain | None:
+    """The scopes of an inlined copy whose line it is and whose code is elsewhere, or which has none: the one that is entered
+    there, or the only one in the innermost scope that has copies of a function with that line."""
+    for index, scope in enumerate(chain):
+        copies = [child for child in scope.children() if child.tag == c.DW_TAG_inlined_subroutine
+                  and _has_line(origin(child), start.line, file)]
+        entered = [copy for copy in copies if copy.address(c.DW_AT_entry_pc) == start.address]
+        if copies:
+            found = entered or copies
+            return (found[0], *chain[index:]) if len(found) == 1 else None
+    return None
+
+
+def _has_line(function: Die, line: int, file: str) -> bool:
+    """Whether a line of a file is in a function (an abstract instance, or one that is its own): from its declaration to the
+    next function of the unit."""
+    first, number = function.constant(c.DW_AT_decl_line), function.constant(c.DW_AT_decl_file)
+    if first is None or number is None or first > line or not path_matches(function_file(function) or "", file):
+        return False
+    following = next((other for other in _first_lines(function.unit).get(number, ()) if other > first), None)
+    return following is None or line < following
 
 
 @lru_cache(maxsize=64)
@@ -76,7 +109,8 @@ def _first_lines(unit: Unit) -> dict[int, list[int]]:
         if entry[1].tag == c.DW_TAG_subprogram:
             die = Die(unit, entry)
             line, number = die.constant(c.DW_AT_decl_line), die.constant(c.DW_AT_decl_file)
-            if line is not None and number is not None:
+            # a declaration can stand inside a function: compiletime_assert() makes them
+            if line is not None and number is not None and not die.flag(c.DW_AT_declaration):
                 found.setdefault(number, set()).add(line)
     return {number: sorted(lines) for number, lines in found.items()}
 

@@ -10,7 +10,6 @@ from fnmatch import fnmatchcase
 from localvar.diagnostics import Failure, Note, Span, source_failure
 from localvar.dwarf import constants as c
 from localvar.dwarf.info import DebugInfo
-from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.scope import (
     Chain,
     Instance,
@@ -19,6 +18,7 @@ from localvar.dwarf.scope import (
     entry_of,
     function_at,
     holds,
+    instance_of,
     name_of,
     origin,
     own_function,
@@ -153,8 +153,9 @@ class Resolver:
                 continue
             found = True
             kind = SiteKind.RETURN if target.variant is Variant.RETURN else SiteKind.INSTRUCTION
-            entry = entry_of(own, die_ranges(own))
-            yield self._site(blocks_within(chain[chain.index(own) :], entry), entry, kind)
+            begins = chain[chain.index(own) :]
+            entry = entry_of(begins)
+            yield self._site(blocks_within(begins, entry), entry, kind)
         if not found:
             raise source_failure("no-code", f"no such code of '{target.name}' at line {target.lines}", span)
 
@@ -183,13 +184,12 @@ class Resolver:
         callers: dict[int, set[int]] = {}
         for instance in self._instances(replace(target, callee=None, variant=Variant.ANY), span):
             for name, chain in inlined_callees(instance.chain):
-                ranges = die_ranges(chain[0])
-                if fnmatchcase(name, wanted) and ranges:
+                copy = instance_of(chain) if fnmatchcase(name, wanted) else None
+                if copy is not None:
                     inlined = True
                     if target.variant in (Variant.ANY, Variant.INLINE):
                         found = True
-                        entry = entry_of(chain[0], ranges)
-                        yield self._site(blocks_within(chain, entry), entry)
+                        yield self._site(blocks_within(chain, copy.entry), copy.entry)
             named |= {name for name in named_calls(instance.chain[0]) if fnmatchcase(name, wanted)}
             if target.variant is not Variant.INLINE:
                 self._calls(instance, wanted, callers)
@@ -223,7 +223,7 @@ class Resolver:
         """The entry of the function that begins at pc; None where none does."""
         unit = self.info.unit_of_pc(pc)
         function = function_at(unit, pc) if unit else None
-        begins = function is not None and entry_of(function, die_ranges(function)) == pc
+        begins = function is not None and entry_of((function,)) == pc
         return self._site(blocks_within((function,), pc), pc, kind) if function is not None and begins else None
 
     # -- labels ---------------------------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ class Resolver:
 
     def _in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
         return [make_site(self.info, place.chain, place.pc, self.probeable, line=place.line)
-                for place in places_of_lines(units, file, wanted)
+                for place in places_of_lines(self.info.elf, units, file, wanted)
                 if target.name == "*" or in_function(place.chain, target.name)]
 
     def _lines_of(self, function: Die, target: Statement) -> Iterator[Site]:
@@ -343,14 +343,15 @@ class Resolver:
 
     def _places(self, function: Die, file: str, wanted: Wanted) -> Iterator[LinePlace]:
         """The places of a function's lines in its own code and in its inlined copies."""
-        of_unit: dict[int, list[LineStart]] = {}
-        for instance in all_instances([function]):
-            concrete = instance.chain[-1]
-            if concrete.unit.offset not in of_unit:
-                of_unit[concrete.unit.offset] = line_starts(concrete.unit, file, wanted)
-            inside = [(start, concrete) for start in of_unit[concrete.unit.offset]
-                      if any(low <= start.address < high for low, high in instance.ranges)]
-            yield from (place for place in places_in(inside, file) if own_function(place.chain) == instance.chain[0])
+        found = list(all_instances([function]))
+        own = {instance.chain[0].key for instance in found}
+        starts: dict[int, list[LineStart]] = {}
+        for concrete in {instance.chain[-1].key: instance.chain[-1] for instance in found}.values():
+            offset = concrete.unit.offset
+            if offset not in starts:
+                starts[offset] = line_starts(concrete.unit, file, wanted)
+            inside = [(start, concrete) for start in starts[offset] if holds(concrete, start.address)]
+            yield from (place for place in places_in(self.info.elf, inside, file) if own_function(place.chain).key in own)
 
     def _no_line(self, target: Statement, functions: list[Die], span: Span | None) -> Failure:
         asked = _asked_line(target.where, origin(functions[0]).constant(c.DW_AT_decl_line) or 0)

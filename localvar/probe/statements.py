@@ -52,15 +52,23 @@ def line_starts(unit: Unit, file: str, wanted: Wanted) -> list[LineStart]:
 
 
 def _ranges(table: LineTable, indices: set[int], wanted: Wanted) -> Iterator[LineStart]:
-    """Contiguous ranges of one wanted line, each from its first statement on, where it has one."""
+    """Contiguous ranges of one wanted line, each from its first statement on, where it has one.  A statement can begin in a row
+    of its own, and the instructions follow in one that is none, at the same address."""
     found: LineStart | None = None
     end = -1
+    begun: set[tuple[int, int]] = set()
     for row, following in pairwise(table.rows):
-        if row.end_sequence or following.address <= row.address:
+        if row.end_sequence:
+            continue
+        mine = row.file in indices and wanted(row.line)
+        if mine and row.is_stmt:
+            begun.add((row.line, row.address))
+        if following.address <= row.address:
             continue
         start = None
-        if row.file in indices and wanted(row.line):
-            start = LineStart(row.line, row.address, Kind.STATEMENT if row.is_stmt else Kind.REST)
+        if mine:
+            is_statement = (row.line, row.address) in begun
+            start = LineStart(row.line, row.address, Kind.STATEMENT if is_statement else Kind.REST)
         if found is not None and start is not None and row.address == end and row.line == found.line:
             found = min(found, start, key=lambda one: one.kind)
         else:
@@ -68,5 +76,6 @@ def _ranges(table: LineTable, indices: set[int], wanted: Wanted) -> Iterator[Lin
                 yield found
             found = start
         end = following.address
+        begun.clear()
     if found is not None:
         yield found
