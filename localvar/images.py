@@ -205,6 +205,15 @@ class Images:
         """The canonical frame address at a site, or why it is not known."""
         return self.of(site).locator.frame(site)
 
+    def is_writable(self, address: Address | PerCpu) -> bool:
+        """Whether what is linked at an address may be written in the running kernel: vmlinux's .rodata is flagged as
+        writable for what is so until the end of the boot (include/asm-generic/vmlinux.lds.h, RO_DATA)."""
+        if isinstance(address, PerCpu):
+            return True
+        section = self.kernel.elf.section_at(address.value) if address.module is None else None
+        name = address.section if section is None else section.name
+        return name is not None and name.startswith((".data", ".bss")) and name != ".data..ro_after_init"
+
     def calls(self, site: Site) -> tuple[Call, ...] | Reason:
         """The calls of a site's concrete function that its frame tells apart, or why it cannot."""
         return self.of(site).calls(site)

@@ -29,6 +29,19 @@ def intact(tmp_path: Path, body: str, extra: str = "", start: str = "f") -> froz
     return Flow(elf).intact(place[start], [(elf.symbols_named("f")[0].value, place["end"])], place["here"])
 
 
+def in_module(tmp_path: Path, body: str, cold: str = "", extra: str = "") -> frozenset[int]:
+    """As intact(), in an object file that is not linked, as modules are: all sections at 0, calls and jumps to other sections
+    not yet put in.  cold: the part of f that is in .text.unlikely."""
+    source = tmp_path / "m.s"
+    source.write_text(f".text\nother: ret\n.globl f, end, here\nf:\n{body}\nend:\n.section .text.unlikely,\"ax\"\nret\n"
+                      f"cold:\n{cold}\ncold_end:\n{extra}\n")
+    subprocess.run(["gcc", "-c", "-o", tmp_path / "m.ko", source], check=True, stderr=subprocess.DEVNULL)
+    elf = Elf.open(tmp_path / "m.ko")
+    place = {name: elf.symbols_named(name)[0].value for name in ("f", "end", "here", "cold", "cold_end")}
+    cold_ranges = [(place["cold"], place["cold_end"])] if cold else []
+    return Flow(elf).intact(place["f"], [(place["f"], place["end"]), *cold_ranges], place["here"])
+
+
 def test_every_register_holds_at_the_entry_itself(tmp_path: Path) -> None:
     assert intact(tmp_path, "here: ret") == EVERYTHING
 
@@ -120,12 +133,84 @@ def test_a_jump_label_can_go_to_its_target(tmp_path: Path) -> None:
     assert found == EVERYTHING - {RSI}
 
 
-def test_a_fixup_is_reached_with_nothing_proven(tmp_path: Path) -> None:
-    table = """
+FIXUP = """
 .section __ex_table,"a",@progbits
 .globl __start___ex_table, __stop___ex_table
 __start___ex_table:
 .long 681b - ., 682b - ., 0
 __stop___ex_table:
 """
-    assert intact(tmp_path, "681: mov (%rdi), %rax\n682: nop\nhere: ret", table) == frozenset()
+
+
+def test_a_fixup_is_reached_with_nothing_proven(tmp_path: Path) -> None:
+    assert intact(tmp_path, "681: mov (%rdi), %rax\n682: nop\nhere: ret", FIXUP) == frozenset()
+
+
+REPLACED = """
+.section .altinstructions,"a",@progbits
+.globl __alt_instructions, __alt_instructions_end
+__alt_instructions:
+.long 661b - ., 663f - .
+.word 0
+.byte 662b - 661b, 664f - 663f
+__alt_instructions_end:
+.section .altinstr_replacement,"ax",@progbits
+{}
+"""
+
+
+@pytest.mark.parametrize("replacement", ["663: jmp target\n664:", "663:\n664:"])
+def test_what_the_kernel_puts_in_place_of_a_jump_goes_on_with_nothing_proven(tmp_path: Path, replacement: str) -> None:
+    """static_cpu_has() is a jump to where its bit is looked at, until the kernel replaces that by a jump to the other side or
+    by nops.  Here both sides are reached by another way too, on which every register holds."""
+    body = "test %edi, %edi\nje {}\njs 662f\n661: jmp elsewhere\n662: nop\n{} ret\n{} target: nop\n{} ret\nelsewhere: ret"
+    jumps = "jmp" in replacement
+    there = body.format("target", "" if jumps else "here:", "", "here:" if jumps else "")
+    assert intact(tmp_path, there, REPLACED.format(replacement)) == frozenset()
+
+
+def test_a_jump_through_a_thunk_may_be_to_a_label_of_the_function(tmp_path: Path) -> None:
+    """goto *label of the BPF interpreter; a tail call through a pointer is the same instruction."""
+    thunk = ".text\n.globl __x86_indirect_thunk_rax\n__x86_indirect_thunk_rax: jmp *%rax"
+    assert intact(tmp_path, "here: jmp __x86_indirect_thunk_rax", thunk) == frozenset()
+    assert intact(tmp_path, "call __x86_indirect_thunk_rax\nhere: ret", thunk) == {RBX, RBP, RSP, 12, 13, 14, 15}
+
+
+@pytest.mark.parametrize("instruction", ["loop 1f", "loopne 1f", "xbegin 1f"])
+def test_nothing_is_proven_where_an_instruction_goes_elsewhere_that_is_not_followed(tmp_path: Path, instruction: str) -> None:
+    assert intact(tmp_path, f"test %edi, %edi\nje here\n{instruction}\nret\n1: mov $1, %edx\nhere: ret") == frozenset()
+
+
+# -- modules --------------------------------------------------------------------------------------------------------
+
+
+def test_a_jump_to_another_section_of_a_module_is_followed_there_and_back(tmp_path: Path) -> None:
+    """Before its relocations are done it looks like a jump to the next instruction."""
+    found = in_module(tmp_path, "test %edi, %edi\njne cold\nback: nop\nhere: ret", "xor %esi, %esi\njmp back")
+    assert found == EVERYTHING - {RSI}
+    assert in_module(tmp_path, "test %edi, %edi\njne cold\nmov $1, %esi\nret", "here: ret") == EVERYTHING
+
+
+def test_a_module_calls_the_tracer_as_the_kernel_does(tmp_path: Path) -> None:
+    assert in_module(tmp_path, "call __fentry__\nhere: ret") == EVERYTHING
+    assert RDI not in in_module(tmp_path, "call __fentry\nhere: ret")
+    assert RDI not in in_module(tmp_path, "call other\nhere: ret")
+
+
+def test_a_modules_jump_through_a_thunk_of_the_kernel_is_not_followed(tmp_path: Path) -> None:
+    assert in_module(tmp_path, "nop\nhere: jmp __x86_indirect_thunk_r11") == frozenset()
+    assert in_module(tmp_path, "nop\nhere: jmp __x86_return_thunk") == EVERYTHING
+
+
+def test_a_jump_label_of_a_module_goes_to_its_target(tmp_path: Path) -> None:
+    body = "671: .byte 0x0f, 0x1f, 0x44, 0x00, 0x00\nmov $1, %esi\n672: nop\nhere: ret"
+    assert in_module(tmp_path, body, extra=JUMP_LABEL) == EVERYTHING - {RSI}
+    body = "test %edi, %edi\nje 672f\nmov $1, %esi\n671: .byte 0x0f, 0x1f, 0x44, 0x00, 0x00\nret\n672: nop\nhere: ret"
+    assert in_module(tmp_path, body, extra=JUMP_LABEL) == EVERYTHING - {RSI}
+    assert in_module(tmp_path, body) == EVERYTHING
+
+
+def test_what_is_replaced_and_where_exceptions_land_in_a_module_is_known(tmp_path: Path) -> None:
+    assert in_module(tmp_path, "661: .byte 0x0f, 0x1f, 0x00\nhere: ret", extra=ALTERNATIVE) == frozenset()
+    assert in_module(tmp_path, "here: nop\n661: .byte 0x0f, 0x1f, 0x00\nret", extra=ALTERNATIVE) == EVERYTHING
+    assert in_module(tmp_path, "681: mov (%rdi), %rax\n682: nop\nhere: ret", extra=FIXUP) == frozenset()

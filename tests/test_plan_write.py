@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -23,19 +23,23 @@ from localvar.plan.judge import Judge
 from localvar.plan.write import unwritable
 from localvar.probe.sites import make_site
 from tests.compiled import FIELDS, Compiled, Registers, compile_c
-from tests.dwarfgen import Cie, Die, Fde, Image, Ref, Section, Unit, cfa, ctype, loclist, nops, op
+from tests.dwarfgen import Addr, Cie, Die, Fde, Image, Ref, Section, Symbol, Unit, cfa, ctype, loclist, nops, op
 
 START, PC, SIZE = 0x1000, 0x1040, 0x100
 BX, SI, DI, SP, R12 = 3, 4, 5, 7, 12
 TYPES = [
     ctype.base("int", 4, "signed"), ctype.base("long", 8, "signed"), ctype.base("unsigned char", 1, "unsigned"),
     ctype.base("_Bool", 1, "boolean"), ctype.pointer("pointer", "int"), ctype.pointer("to_bits", "bits"),
+    Die("array_type", label="flexible", type=Ref("int"), children=[Die("subrange_type")]),
     Die("structure_type", label="bits", name="bits", byte_size=8, children=[
         ctype.bit_field("low", "int", 0, 3), ctype.bit_field("sign", "int", 3, 5), ctype.bit_field("across", "int", 8, 13),
         ctype.member("word", "int", 4)]),
     Die("structure_type", label="two", name="two", byte_size=16, children=[
         ctype.member("first", "long", 0), ctype.member("second", "long", 8)]),
 ]
+SECTIONS = [Section(".data", bytes(0x100), 0x4000), Section(".data..percpu", bytes(0x100), 0x5000),
+            Section(".rodata", bytes(0x100), 0x6000), Section(".bss", bytes(0x100), 0x7000),
+            Section(".data..ro_after_init", bytes(0x100), 0x8000)]
 FRAME = (cfa.advance(1), cfa.def_cfa_offset(80))
 
 
@@ -49,23 +53,45 @@ def inlined(*variables: Die) -> Die:
     return Die("inlined_subroutine", abstract_origin=Ref("g"), low_pc=START + 0x20, high_pc=0x40, children=variables)
 
 
-class World:
-    """A kernel of one function with these variables in it."""
+@dataclass(frozen=True)
+class OneModule:
+    """A ModuleSource of one module, whatever its name."""
 
-    def __init__(self, *children: Die, frame: Any = FRAME) -> None:
+    data: bytes
+
+    def names(self, glob: str) -> tuple[str, ...]:
+        return (glob,)
+
+    def read(self, name: str) -> tuple[str, bytes]:
+        return name, self.data
+
+
+class World:
+    """A kernel, or a module, of one function with these variables in it."""
+
+    def __init__(self, *children: Die, frame: Any = FRAME, module: bool = False) -> None:
         f = Die("subprogram", name="f", low_pc=START, high_pc=SIZE, frame_base=op.call_frame_cfa(), children=children)
         g = Die("subprogram", name="g", label="g", inline=1)
         root = Die("compile_unit", name="a.c", low_pc=START, high_pc=0x1000, children=[*TYPES, g, f])
-        image = Image(units=[Unit(root)], text=nops(0x1000), sections=[Section(".data", bytes(0x100), 0x4000)], debug_frame=[
-            Fde(Cie((cfa.def_cfa(SP, 8), cfa.offset(16, 1))), START, SIZE, frame)])
-        self.image = OurImage(Elf("image", image.elf()), X86_64)
-        self.locations = Images(self.image, X86_64, None)
+        fde = Fde(Cie((cfa.def_cfa(SP, 8), cfa.offset(16, 1))), START, SIZE, frame)
+        sections = [replace(section, address=0) for section in SECTIONS] if module else SECTIONS
+        image = Image(units=[Unit(root)], text=nops(0x2000 if module else 0x1000), sections=sections, debug_frame=[fde],
+                      file_type="REL" if module else "EXEC",
+                      symbols=[Symbol(f"in{one.name}", 0, 8, "OBJECT", section=one.name) for one in sections if module])
+        self.data = image.elf()
+        self.image = OurImage(Elf("image", self.data), X86_64)
+        self.locations = Images(self.image, X86_64, lambda: OneModule(self.data))
+        if module:
+            (self.image,) = self.locations.matching("m")
 
     def site(self) -> Site:
-        unit = self.image.info.unit_of_pc(PC)
-        die = function_at(unit, PC) if unit else None
+        text = self.image.elf.section(".text")
+        assert text is not None
+        pc = PC + (text.address if self.image.info.module else 0)
+        unit = self.image.info.unit_of_pc(pc)
+        die = function_at(unit, pc) if unit else None
         assert die is not None
-        return make_site(self.image.info, chain_at(die, PC), PC, self.image.resolver.probeable, outer=True)
+        return make_site(self.image.info, chain_at(die, pc), pc, self.image.resolver.probeable, outer=True)
 
     def read(self, path: str = "x") -> Read:
         return Judge(self.locations, X86_64, self.image.intact).local(self.site(), parse_path(path))
@@ -91,6 +117,7 @@ ENTRY = op.expr(op.entry_value(op.reg5()), op.lit8(), op.plus(), op.stack_value(
     (op.reg3(), "bits", "x.low", True), (op.reg3(), "bits", "x.across", True), (op.reg3(), "bits", "x.word", True),
     (op.reg3(), "bits", "x", False), (op.reg3(), "to_bits", "x->word", False), (op.fbreg(-24), "to_bits", "x->word", False),
     (op.reg7(), "long", "x", False), (op.breg3(8), "int", "x", False), (op.addr(0x4000), "int", "x", True),
+    (op.addr(0x5000), "int", "x", True), (op.addr(0x6000), "int", "x", False), (op.addr(0x7000), "int", "x", True),
     (op.expr(op.reg3(), op.piece(8), op.fbreg(-24), op.piece(8)), "two", "x.first", True),
     (op.expr(op.reg3(), op.piece(8), op.fbreg(-24), op.piece(8)), "two", "x.second", True),
     (op.expr(op.reg3(), op.piece(8), op.lit1(), op.stack_value(), op.piece(8)), "two", "x.second", False),
@@ -100,6 +127,27 @@ ENTRY = op.expr(op.entry_value(op.reg5()), op.lit8(), op.plus(), op.stack_value(
 ])
 def test_a_scalar_that_is_whole_in_one_place_is_written(location: object, kind: str, path: str, writable: bool) -> None:
     assert (World(variable("x", location, kind)).why(path) is None) is writable
+
+
+def static(section: str, kind: str = "int") -> Die:
+    return variable("x", op.addr(Addr(section, 0x10)), kind)
+
+
+@pytest.mark.parametrize(("found", "path", "writable"), [
+    (static(".data"), "x", True), (static(".bss"), "x", True), (static(".data..percpu"), "x", True),
+    (static(".rodata"), "x", False), (static(".data..ro_after_init"), "x", False),
+    (static(".data", "bits"), "x.sign", True), (static(".data", "two"), "x.second", True), (static(".data", "two"), "x", False),
+    (static(".data", "to_bits"), "x->word", False), (static(".data", "pointer"), "x[2]", False),
+    (static(".data", "flexible"), "x[2]", False),
+])
+def test_a_static_of_a_module_is_written_by_its_own_probes(found: Die, path: str, writable: bool) -> None:
+    """While a probe in the module is hit the module is there, unlike at a place in the kernel."""
+    world = World(found, module=True)
+    assert (world.why(path) is None) is writable
+    read = world.read(path)
+    elsewhere = replace(read, site=replace(read.site, module=None))
+    assert "could fault" in str(unwritable(elsewhere, world.locations, X86_64)) or not writable
+    assert world.read(path).readable
 
 
 def test_a_variable_that_is_in_two_places_at_once_is_not_written() -> None:
@@ -165,6 +213,43 @@ def test_a_slot_is_written_where_no_other_variable_overlaps(other: object, share
     why = World(SLOT, inlined(variable("y", other, kind))).why()
     assert ("'y' of g()" in (why or "")) is shared
     assert shared or why is None
+
+
+MEMORY = [
+    pytest.param(op.fbreg(-24), op.breg12(0), True, id="a slot, behind a pointer"),
+    pytest.param(op.fbreg(-24), op.expr(op.breg12(0), op.deref(), op.stack_value()), True, id="a slot, loaded from a pointer"),
+    pytest.param(op.fbreg(-24), op.breg6(-24), True, id="a slot, and one by another register"),
+    pytest.param(op.fbreg(-24), op.expr(op.breg7(8), op.deref()), True, id="a slot, behind a pointer in the frame"),
+    pytest.param(op.fbreg(-24), op.breg7(56), True, id="a slot, the same by the stack pointer"),
+    pytest.param(op.fbreg(-24), op.breg7(60), False, id="a slot, the next by the stack pointer"),
+    pytest.param(op.fbreg(-24), op.addr(0x4010), False, id="a slot, linked"),
+    pytest.param(op.addr(0x4010), op.addr(0x400D), True, id="linked, the same"),
+    pytest.param(op.addr(0x4010), op.addr(0x4008), False, id="linked, in front of it"),
+    pytest.param(op.addr(0x4010), op.addr(0x4014), False, id="linked, behind it"),
+    pytest.param(op.addr(0x4010), op.expr(op.addr(0x4010), op.deref(), op.stack_value()), True, id="linked, loaded from there"),
+    pytest.param(op.addr(0x4010), op.breg12(0), True, id="linked, behind a pointer"),
+    pytest.param(op.addr(0x4010), op.fbreg(-24), False, id="linked, a slot"),
+    pytest.param(op.addr(0x4010), op.addr(0x5010), False, id="linked, of each CPU"),
+]
+
+
+@pytest.mark.parametrize(("place", "other", "shared"), MEMORY)
+def test_memory_is_written_where_what_else_is_in_memory_is_surely_elsewhere(place: object, other: Any, shared: bool) -> None:
+    """gcc describes a local variable that was loaded from p->a as the memory behind p, which may be any."""
+    kind = "long" if isinstance(other, op.Expr) and len(other.items) == 3 else "int"
+    why = World(variable("x", place), inlined(variable("y", loclist((START, START + SIZE, other)), kind))).why()
+    assert ("'y' of g()" in (why or "")) is shared
+    assert shared or why is None
+
+
+def test_what_a_pointer_that_is_gone_points_to_counts_unless_that_is_the_variable_itself() -> None:
+    def pointing(target: str) -> str | None:
+        pointer = variable("p", op.implicit_pointer(Ref(target), 0), "pointer")
+        gone = Die("lexical_block", low_pc=START, high_pc=4, children=[variable("y", op.fbreg(-24), label="y")])
+        return World(variable("x", op.fbreg(-24), label="x"), pointer, gone).why()
+
+    assert pointing("x") is None
+    assert "'p' of f()" in (pointing("y") or "")
 
 
 def test_a_parameter_whose_value_on_entry_is_used_is_not_written() -> None:

@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+from localvar.code.code import Code
 from localvar.code.patches import Patches, read_patches
 from localvar.code.x86 import EVERYTHING, Instruction, decode
 from localvar.dwarf.elf import Elf
 
 EM_X86_64 = 62
+
+THUNKS = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", *(f"r{number}" for number in range(8, 16)))
+"""The registers that an indirect jump can be through."""
+
 Ranges = Sequence[tuple[int, int]]
 
 
@@ -20,6 +25,7 @@ class Flow:
 
     def __init__(self, elf: Elf) -> None:
         self._elf = elf
+        self.code = Code(elf)
         self._found: dict[int, dict[int, frozenset[int]]] = {}
 
     @cached_property
@@ -29,8 +35,7 @@ class Flow:
 
     @cached_property
     def _tracer(self) -> int | None:
-        found = self._elf.symbols_named("__fentry__")
-        return found[0].value if found else None
+        return self.code.address_of("__fentry__")
 
     def intact(self, entry: int, ranges: Ranges, pc: int) -> frozenset[int]:
         """DWARF numbers of the registers that provably hold at pc what they held when the function began at entry.
@@ -47,9 +52,8 @@ class Flow:
     def _analyse(self, entry: int, ranges: Ranges) -> dict[int, frozenset[int]]:
         patches = self.patches
         code = self._instructions(ranges)
-        if patches is None or code is None or entry not in code or not all(i.known for i in code.values()):
+        if patches is None or code is None or entry not in code or not all(map(self._is_followed, code.values())):
             return {}
-        changes = {at: _with_patches(instruction, patches) for at, instruction in code.items()}
         state: dict[int, frozenset[int]] = {entry: EVERYTHING}
         pending = [entry]
         for landing in patches.landings & code.keys():
@@ -57,8 +61,9 @@ class Flow:
             pending.append(landing)
         while pending:
             at = pending.pop()
-            out = state[at] - changes[at]
-            for target in self._successors(code[at], patches, code):
+            changes, following = self._step(code[at], patches)
+            out = state[at] - changes
+            for target in following & code.keys():
                 before = state.get(target)
                 after = out if before is None else before & out
                 if after != before:
@@ -69,7 +74,7 @@ class Flow:
     def _instructions(self, ranges: Ranges) -> dict[int, Instruction] | None:
         code: dict[int, Instruction] = {}
         for low, high in ranges:
-            raw = self._elf.memory(low, high - low)
+            raw = self.code.bytes(low, high - low)
             if raw is None:
                 return None
             found = {instruction.address: instruction for instruction in decode(raw, low, self._tracer)}
@@ -78,19 +83,43 @@ class Flow:
             code.update(found)
         return code
 
-    def _successors(self, instruction: Instruction, patches: Patches, code: dict[int, Instruction]) -> list[int]:
-        targets = list(instruction.targets)
-        if instruction.address in patches.jumps:
-            targets.append(patches.jumps[instruction.address])
+    def _is_followed(self, instruction: Instruction) -> bool:
+        """Whether it is known where an instruction goes to.  A jump to a thunk goes to where a register says: to another
+        function, or to a label of its own (goto *label)."""
+        return instruction.known and not any(target in self._thunks for target in instruction.targets)
+
+    @cached_property
+    def _thunks(self) -> frozenset[int]:
+        """The kernel's indirect jumps (arch/x86/lib/retpoline.S)."""
+        found = (self.code.address_of(f"__x86_indirect_thunk_{name}") for name in THUNKS)
+        return frozenset(address for address in found if address is not None)
+
+    def _step(self, instruction: Instruction, patches: Patches) -> tuple[frozenset[int], set[int]]:
+        """The registers that an instruction can change, and where it can go to, once the kernel has had its way with it."""
+        following = self.targets(instruction, patches)
         if instruction.falls_through or instruction.address in patches.jumps:
-            targets.append(instruction.end)
-        return [target for target in targets if target in code]
+            following.add(instruction.end)
+        rewritten = _rewritten(instruction, patches)
+        following |= {high for _, high in rewritten}
+        return EVERYTHING if rewritten else instruction.changes, following
+
+    def targets(self, instruction: Instruction, patches: Patches) -> set[int]:
+        """Where an instruction, and what the kernel may put in its place, can jump to."""
+        found = set(instruction.targets)
+        if instruction.address in patches.jumps:
+            found.add(patches.jumps[instruction.address])
+        for low, _ in _rewritten(instruction, patches):
+            found |= {target for place in patches.replacements[low] for target in self._jumps(*place)}
+        return found
+
+    def _jumps(self, low: int, high: int) -> Iterator[int]:
+        """Where replaced code jumps to."""
+        for instruction in decode(self.code.bytes(low, high - low) or b"", low, self._tracer):
+            yield from instruction.targets
 
 
-def _with_patches(instruction: Instruction, patches: Patches) -> frozenset[int]:
-    """What an instruction can change once the kernel has had its way with it."""
+def _rewritten(instruction: Instruction, patches: Patches) -> list[tuple[int, int]]:
+    """The places that an instruction is a part of where the kernel may put other instructions."""
     index = bisect_right(patches.rewritten, (instruction.address, 1 << 64))
-    for low, high in patches.rewritten[max(0, index - 8) : index + 1]:
-        if low < instruction.end and instruction.address < high:
-            return EVERYTHING
-    return instruction.changes
+    return [(low, high) for low, high in patches.rewritten[max(0, index - 8) : index + 1]
+            if low < instruction.end and instruction.address < high]

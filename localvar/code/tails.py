@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from functools import cached_property
 
 from localvar.code.flow import EM_X86_64, Flow
 from localvar.code.x86 import Instruction, decode
 from localvar.dwarf import constants as c
-from localvar.dwarf.elf import ET_REL
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.scope import entry_of, function_at, name_of
@@ -29,7 +27,6 @@ RETURNS = frozenset({"__x86_return_thunk"})
 
 DW_LANG_MIPS_ASSEMBLER = 0x8001
 
-_R_X86_64_PC32, _R_X86_64_PLT32 = 2, 4
 _CALL, _CALL_SIZE = 0xE8, 5
 
 
@@ -48,10 +45,10 @@ class Tails:
         patches = self._flow.patches
         if self._elf.machine != EM_X86_64 or patches is None or self._is_freed(at):
             return False
-        raw = self._code(at, _CALL_SIZE)
+        raw = self._flow.code.bytes(at, _CALL_SIZE)
         if raw is None or raw[0] != _CALL or any(low < returns_to and at < high for low, high in patches.rewritten):
             return False
-        return returns_to + int(struct.unpack_from("<i", raw, 1)[0]) == entry and at + 1 not in self._foreign
+        return returns_to + int(struct.unpack_from("<i", raw, 1)[0]) == entry
 
     def beginning_again(self, function: Die) -> str | None:
         """Why a concrete function could begin again in the frame that it has; None where it is proven that it cannot."""
@@ -81,23 +78,34 @@ class Tails:
         """The functions that a jump goes to; why that is not known, or that it is the function at entry."""
         if not instruction.known:
             return f"{name_of(die)} jumps to where a register or memory says"
-        symbol = next((self._foreign[at] for at in range(instruction.address, instruction.end) if at in self._foreign), None)
-        if symbol is not None and instruction.targets:
-            return [] if symbol in RETURNS else f"{name_of(die)} ends in a jump to {symbol}"
+        patches = self._flow.patches
+        if patches is None:
+            return "it is not known what the kernel changes in the code"
         found = []
-        for target in instruction.targets:
-            if target == entry:
-                return f"{name_of(die)} can jump to its beginning"
-            if any(low <= target < high for low, high in die_ranges(die)):
-                continue
-            if any(symbol.name in RETURNS for symbol in self._elf.symbols_at(target)):
-                continue
-            unit = self._info.unit_of_pc(target)
-            function = function_at(unit, target) if unit is not None else None
-            if unit is None or function is None or unit.root.constant(c.DW_AT_language) == DW_LANG_MIPS_ASSEMBLER:
-                return f"{name_of(die)} can jump to {target:#x}, which is no C function"
-            found.append(function)
+        for target in sorted(self._flow.targets(instruction, patches)):
+            following = self._begins(target, die, entry)
+            if isinstance(following, str):
+                return following
+            found += following
         return found
+
+    def _begins(self, target: int, die: Die, entry: int) -> list[Die] | str:
+        """The function that a jump of a function goes to, none where it stays or returns; why that is not known."""
+        if target == entry:
+            return f"{name_of(die)} can jump to its beginning"
+        if any(low <= target < high for low, high in die_ranges(die)):
+            return []
+        elsewhere = self._flow.code.elsewhere(target)
+        names = {elsewhere} if elsewhere is not None else {symbol.name for symbol in self._elf.symbols_at(target)}
+        if names & RETURNS:
+            return []
+        if elsewhere is not None:
+            return f"{name_of(die)} ends in a jump to {elsewhere}"
+        unit = self._info.unit_of_pc(target)
+        function = function_at(unit, target) if unit is not None else None
+        if unit is None or function is None or unit.root.constant(c.DW_AT_language) == DW_LANG_MIPS_ASSEMBLER:
+            return f"{name_of(die)} can jump to {target:#x}, which is no C function"
+        return [function]
 
     # -- code -----------------------------------------------------------------------------------------------------
 
@@ -105,7 +113,7 @@ class Tails:
         """All instructions of a function; None where they cannot be told."""
         found: list[Instruction] = []
         for low, high in ranges:
-            raw = self._code(low, high - low)
+            raw = self._flow.code.bytes(low, high - low)
             part = list(decode(raw, low, None)) if raw is not None else []
             if not part or part[-1].end != high:
                 return None
@@ -118,34 +126,3 @@ class Tails:
         bounds = self._info.init_range
         return section is None or section.name.startswith((".init", ".exit")) or (
             bounds is not None and bounds[0] <= address < bounds[1])
-
-    def _code(self, address: int, size: int) -> bytes | None:
-        raw = self._elf.memory(address, size)
-        if raw is None or self._elf.type != ET_REL:
-            return raw
-        data = bytearray(raw)
-        for at in range(address, address + size - 3):
-            if at in self._relocated:
-                struct.pack_into("<i", data, at - address, self._relocated[at] - at)
-        return bytes(data)
-
-    @cached_property
-    def _relocations(self) -> tuple[dict[int, int], dict[int, str]]:
-        """Of a module's code: place to the value (before the place is subtracted), place to the name of a symbol that is
-        elsewhere."""
-        inside: dict[int, int] = {}
-        foreign: dict[int, str] = {}
-        for place, kind, symbol, addend in self._elf.code_relocations():
-            if kind in (_R_X86_64_PC32, _R_X86_64_PLT32) and symbol.section:
-                inside[place] = symbol.value + addend
-            elif kind in (_R_X86_64_PC32, _R_X86_64_PLT32):
-                foreign[place] = symbol.name
-        return inside, foreign
-
-    @property
-    def _relocated(self) -> dict[int, int]:
-        return self._relocations[0]
-
-    @property
-    def _foreign(self) -> dict[int, str]:
-        return self._relocations[1]

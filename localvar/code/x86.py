@@ -40,6 +40,10 @@ _NONE = frozenset("cmp test push nop endbr64 endbr32 bt prefetchnta prefetcht0 p
 """Instructions that change no general register but the stack pointer."""
 
 
+_ELSEWHERE = ("loop", "xbegin", "ljmp", "retf", "sysret", "sysexit")
+"""Instructions that go where they are not followed to: compilers do not write them."""
+
+
 @dataclass(frozen=True)
 class Instruction:
     """What flow needs: where it is and ends, the registers it can change, where it can go (None: behind it)."""
@@ -75,6 +79,8 @@ def _classified(instruction: Any, const: Any, tracer: int | None) -> Instruction
         target = operands[0]
         known = target.type == const.X86_OP_IMM
         return Instruction(at, end, frozenset(), (target.imm & MASK,) if known else (), name != "jmp", known)
+    if name.startswith(_ELSEWHERE):
+        return Instruction(at, end, EVERYTHING, (), True, False)
     if name in ("ret", "retq", "iretq", "hlt"):
         return Instruction(at, end, frozenset(), (), False, True)
     if name == "call":

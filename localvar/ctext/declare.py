@@ -99,33 +99,25 @@ def declarator(ctype: CType, name: str | None, quals: tuple[str, ...] = (), dept
     if depth > MAX_DEPTH:
         raise Unspeakable("a type that is too deep")
     if isinstance(ctype, Qualified):
-        inner = ctype.target()
-        if isinstance(inner, Array):
-            return declarator(Array(inner.key, inner.count, inner.variable, lambda: _qualified(ctype, inner.element())),
-                              name, quals, depth + 1, specify)
         word = ctype.qualifier.value
-        if isinstance(inner, FunctionType) or word in quals:
-            return declarator(inner, name, quals, depth + 1, specify)
-        return declarator(inner, name, (*quals, word), depth + 1, specify)
+        return declarator(ctype.target(), name, quals if word in quals else (*quals, word), depth + 1, specify)
     if isinstance(ctype, Pointer):
-        return _wrap(c_ast.PtrDecl(list(quals), None), ctype.target(), name, depth, specify)
+        return _wrap(c_ast.PtrDecl(list(quals), None), declarator(ctype.target(), name, (), depth + 1, specify))
     if isinstance(ctype, Array):
         if ctype.vector or ctype.variable:
             raise Unspeakable("a vector" if ctype.vector else "an array of variable length")
         size = None if ctype.count is None else c_ast.Constant("int", str(ctype.count))
-        return _wrap(c_ast.ArrayDecl(None, size, []), ctype.element(), name, depth, specify)
-    if isinstance(ctype, FunctionType):
-        return _wrap(c_ast.FuncDecl(_parameters(ctype, depth, specify), None), ctype.result(), name, depth, specify)
+        # an array's qualifiers are its elements' (C11 6.7.3 paragraph 9)
+        return _wrap(c_ast.ArrayDecl(None, size, []), declarator(ctype.element(), name, quals, depth + 1, specify))
+    if isinstance(ctype, FunctionType):  # C has none that are qualified
+        return _wrap(c_ast.FuncDecl(_parameters(ctype, depth, specify), None),
+                     declarator(ctype.result(), name, (), depth + 1, specify))
     return c_ast.TypeDecl(name, list(quals), None, (specify or specifier)(ctype))
 
 
-def _qualified(outer: Qualified, element: CType) -> CType:
-    return Qualified(outer.key, outer.qualifier, lambda: element)
-
-
-def _wrap(node: Any, inner: CType, name: str | None, depth: int, specify: Specify | None) -> Any:
-    """node, of what is declared as inner: C declarators are read from the name outwards, and so is pycparser's chain."""
-    node.type = declarator(inner, name, (), depth + 1, specify)
+def _wrap(node: Any, inner: Any) -> Any:
+    """node, of what inner declares: C declarators are read from the name outwards, and so is pycparser's chain."""
+    node.type = inner
     return node
 
 

@@ -132,7 +132,7 @@ def _uninit(context: Context, operation: Operation, state: State) -> State:
 
 def _implicit_pointer(context: Context, operation: Operation, state: State) -> State:
     die = operation.number(0)
-    return replace(state, described=ImplicitPointer(die, operation.number(1), context.variable(die)))
+    return replace(state, described=ImplicitPointer(context.unit.info.base + die, operation.number(1), context.variable(die)))
 
 
 def _variable_value(context: Context, operation: Operation, state: State) -> State:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Relocations of the debug sections of an ET_REL file (a module): the absolute kinds of the psABIs.
+"""Relocations of the data sections of an ET_REL file (a module), debug info among them: the absolute kinds of the psABIs.
 
 A relocation type that is not known is an error, never skipped: the number under it would be wrong.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from localvar.diagnostics import environment_failure
 
 if TYPE_CHECKING:
-    from localvar.dwarf.elf import Elf, Section
+    from localvar.dwarf.elf import Elf
 
 EM_X86_64, EM_AARCH64 = 62, 183
 
@@ -32,14 +32,14 @@ _KINDS: dict[tuple[int, int], tuple[int, bool]] = {
 }
 
 
-def relocate(elf: Elf, data: bytearray, table: bytes, symtab: Section) -> None:
-    """Apply the RELA entries of table to data in place.  Raises Failure for a kind that is not known."""
+def relocate(elf: Elf, data: bytearray, address: int, table: bytes) -> None:
+    """Apply the RELA entries of table to data, which is at address, in place.  Raises Failure for a kind that is not known."""
     values: dict[int, int] = {}
     for offset, info, addend in struct.iter_unpack("<QQq", table):
         number, kind = info >> 32, info & 0xFFFFFFFF
         known = _KINDS.get((elf.machine, kind))
         if known is None:
-            raise environment_failure("relocation", f"{elf.path}: relocation type {kind} in debug info is not supported")
+            raise environment_failure("relocation", f"{elf.path}: relocation type {kind} is not supported")
         size, relative = known
         if not size:
             continue
@@ -47,5 +47,5 @@ def relocate(elf: Elf, data: bytearray, table: bytes, symtab: Section) -> None:
             raise environment_failure("damaged-elf", f"{elf.path}: a relocation at {offset:#x} is outside its section")
         if number not in values:
             values[number] = elf.symbol_by_index(number).value
-        value = values[number] + addend - (offset if relative else 0)
+        value = values[number] + addend - (address + offset if relative else 0)
         data[offset : offset + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")

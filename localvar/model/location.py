@@ -70,7 +70,7 @@ class Pieces:
 class ImplicitPointer:
     """A pointer that was optimised out; what it points to is target plus offset bytes (DW_OP_implicit_pointer).
 
-    target is the location of the pointed-to variable, die its debugging information entry's offset.
+    target is the location of the pointed-to variable, die its debugging information entry (as in Variable).
     """
 
     die: int

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from localvar.arch import Architecture
 from localvar.model.calls import Activation, Call
-from localvar.model.expr import Entry, Expr, Parameter, Reg, contains
+from localvar.model.expr import Address, Entry, Expr, Parameter, PerCpu, Reg, contains
 from localvar.model.location import Reason
 from localvar.model.path import Path
 from localvar.model.plan import How, Read, Source, Variable
@@ -45,6 +45,9 @@ class Locations(Protocol):
 
     def frame(self, site: Site) -> Expr | Reason:
         """The canonical frame address at a site, or why it is not known."""
+
+    def is_writable(self, address: Address | PerCpu) -> bool:
+        """Whether what is linked at an address may be written in the running kernel."""
 
     def calls(self, site: Site) -> tuple[Call, ...] | Reason:
         """The calls of the containing concrete function that its frame tells apart, or why it cannot."""

@@ -65,6 +65,10 @@ def test_statics_of_a_module_that_is_not_there_make_the_hit_unproven(known_run: 
     assert {"hits 3", "unproven 2", "records 1", "faults 0"} <= set(counters)
 
 
+def test_a_static_of_a_module_is_written_where_it_is(known_run: VmResult) -> None:
+    assert texts(known_run, "reads_known", "writes") == ["1", "31", "21", "11", "1", "11"]
+
+
 def test_every_return_of_a_recursion_has_its_own_entry(known_run: VmResult) -> None:
     assert texts(known_run, "reads_known", "returns") == ["0 0", "1 1", "2 3", "3 6", "0 0", "1 1"]
 

@@ -16,6 +16,7 @@ static DEFINE_PER_CPU(int, known_per_cpu);
 static DEFINE_PER_CPU(struct known_pair, known_pair_per_cpu) = { 5, -6 };
 static int known_init __initdata = 8;
 static int *known_pointer = &known_data;
+static int known_written = 1;
 int known_global = 99;
 
 int known_down(int depth);
@@ -26,6 +27,7 @@ noinline int known_down(int depth)
 
 	WRITE_ONCE(calls, calls + 1);
 	WRITE_ONCE(known_bss, depth);
+	WRITE_ONCE(known_written, READ_ONCE(known_written) + 1);
 	this_cpu_write(known_per_cpu, 100 + depth);
 	if (READ_ONCE(known_table[depth & 3]) < 0 || !READ_ONCE(known_pointer))
 		return READ_ONCE(known_pair.first) + this_cpu_read(known_pair_per_cpu.first);

@@ -27,6 +27,16 @@ static int by_name(struct pt_regs *regs, void *buf, int bufsize)
 }
 LOCALVAR_PROBE(by_name, "module(\"known\").function(\"known_down\")");
 
+/* What it wrote at the last hit is what the module has gone on with. */
+static int writes(struct pt_regs *regs, void *buf, int bufsize)
+{
+	int before = GET_LOCAL_VAR(known_written);
+
+	SET_LOCAL_VAR(known_written, 10 * GET_LOCAL_VAR(depth));
+	return scnprintf(buf, bufsize, "%d", before);
+}
+LOCALVAR_PROBE(writes, "module(\"known\").function(\"known_down\")");
+
 static int in_module(struct pt_regs *regs, void *buf, int bufsize)
 {
 	return values(regs, buf, bufsize);
