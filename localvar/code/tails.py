@@ -48,7 +48,7 @@ class Tails:
         patches = self._flow.patches
         if self._elf.machine != EM_X86_64 or patches is None or self._is_freed(at):
             return False
-        raw = self._code(at, _CALL_SIZE)
+        raw = self.code(at, _CALL_SIZE)
         if raw is None or raw[0] != _CALL or any(low < returns_to and at < high for low, high in patches.rewritten):
             return False
         return returns_to + int(struct.unpack_from("<i", raw, 1)[0]) == entry and at + 1 not in self._foreign
@@ -64,7 +64,7 @@ class Tails:
         pending, seen = [function], {function.key}
         while pending:
             die = pending.pop()
-            code = self._instructions(die_ranges(die))
+            code = self.instructions(die_ranges(die))
             if code is None:
                 return f"the code of {name_of(die)} cannot be followed"
             for instruction in code:
@@ -101,11 +101,11 @@ class Tails:
 
     # -- code -----------------------------------------------------------------------------------------------------
 
-    def _instructions(self, ranges: Sequence[tuple[int, int]]) -> list[Instruction] | None:
+    def instructions(self, ranges: Sequence[tuple[int, int]]) -> list[Instruction] | None:
         """All instructions of a function; None where they cannot be told."""
         found: list[Instruction] = []
         for low, high in ranges:
-            raw = self._code(low, high - low)
+            raw = self.code(low, high - low)
             part = list(decode(raw, low, None)) if raw is not None else []
             if not part or part[-1].end != high:
                 return None
@@ -119,7 +119,8 @@ class Tails:
         return section is None or section.name.startswith((".init", ".exit")) or (
             bounds is not None and bounds[0] <= address < bounds[1])
 
-    def _code(self, address: int, size: int) -> bytes | None:
+    def code(self, address: int, size: int) -> bytes | None:
+        """The bytes of code at an address, a module's with its own addresses put in; None where there are none."""
         raw = self._elf.memory(address, size)
         if raw is None or self._elf.type != ET_REL:
             return raw
