@@ -184,7 +184,7 @@ class Locator:
         ctype = type_of(_typed(function))
         location = self._returned(ctype)
         if function.constant(c.DW_AT_calling_convention) == c.DW_CC_nocall:
-            location = absent("no-result", "debug info says that its function does not follow the calling convention (DW_CC_nocall)")
+            location = absent("no-result", "by debug info its function does not follow the calling convention (DW_CC_nocall)")
         return Variable("return", VariableKind.LOCAL, ctype, name_of(function) or "?", location, "return value",
                         function.key, declared(origin(function)))
 
