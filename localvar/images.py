@@ -10,6 +10,7 @@ from typing import Protocol
 
 from localvar.arch import Architecture
 from localvar.code.flow import Flow
+from localvar.code.results import is_remade, returns_value
 from localvar.code.tails import Tails
 from localvar.diagnostics import source_failure
 from localvar.dwarf.callsites import CallSites
@@ -30,6 +31,11 @@ from localvar.probe.resolve import Resolver
 
 KEYS = 1 << 40
 """Numbers of DIEs of the n-th module begin at n times this, so that one number names one DIE of all files."""
+
+
+NO_RESULT = Reason("no-result", "it is a clone that gcc makes without the result where no caller uses that, and no call of it is "
+                   "seen to use one")
+"""Why what a clone returns is not known."""
 
 
 class ModuleSource(Protocol):
@@ -78,6 +84,19 @@ class Image:
         placed = [(self.elf.split(call.returns_to), call) for call in found]
         return tuple(replace(_without_addresses(call), returns_to=offset) for (section, offset), call in placed
                      if section == site.section)
+
+    def result(self, site: Site) -> Variable:
+        """What a site's concrete function returns; absent where gcc can have left it out of a clone."""
+        found = self.locator.return_value(site)
+        if isinstance(found.location, Absent) or not is_remade(self.elf, site.entry):
+            return found
+        function = self.info.die(site.scope.dies[-1])
+        try:
+            calls = list(CallSites(self.locator, self.arch).calls(function, False))
+        except Unreadable as problem:
+            return replace(found, location=Absent(problem.reason))
+        known = returns_value(function, site.entry, calls, self.tails, self.elf)
+        return found if known else replace(found, location=Absent(NO_RESULT))
 
     def activation(self, site: Site) -> Activation | Reason:
         """The activation of a site's concrete function, or why it is not known."""
@@ -186,7 +205,7 @@ class Images:
 
     def return_value(self, site: Site) -> Variable:
         """What the site's function returns."""
-        return self.of(site).locator.return_value(site)
+        return self.of(site).result(site)
 
     def static_variable(self, name: str, file: str | None, modules: Sequence[str]) -> Variable | Reason:
         """The variable with static storage of that name in that file, of the kernel or of one of these modules."""

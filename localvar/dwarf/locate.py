@@ -182,7 +182,10 @@ class Locator:
         """What the concrete function returns, at its return (the psABI's rules for results of class INTEGER and MEMORY)."""
         function = self.info.die(site.scope.dies[-1])
         ctype = type_of(_typed(function))
-        return Variable("return", VariableKind.LOCAL, ctype, name_of(function) or "?", self._returned(ctype), "return value",
+        location = self._returned(ctype)
+        if function.constant(c.DW_AT_calling_convention) == c.DW_CC_nocall:
+            location = absent("no-result", "by debug info its function does not follow the calling convention (DW_CC_nocall)")
+        return Variable("return", VariableKind.LOCAL, ctype, name_of(function) or "?", location, "return value",
                         function.key, declared(origin(function)))
 
     def _returned(self, ctype: CType) -> Location:

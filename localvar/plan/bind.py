@@ -16,7 +16,7 @@ from localvar.model.site import NOWHERE, Places, Site
 from localvar.model.source import Macro, MacroUse, ProbeDeclaration, ProbeKind, ProbeSource, Role, is_optional
 from localvar.plan.convert import TypeNames, check_conversion
 from localvar.plan.judge import Judge, Locations
-from localvar.plan.reach import handlers_of, reached, sites_for
+from localvar.plan.reach import handlers_of, idle, reached, sites_for
 from localvar.plan.read import NoSuchMember, absent_read
 from localvar.plan.refuse import Nearest, Refusals
 from localvar.plan.write import unwritable
@@ -49,14 +49,16 @@ class Binder:
         self.refusals = Refusals(self.judge, self.nearest, self.log, self.verbose)
         reach = [[(role, name, reached(self.source.functions, name)) for role, name in handlers_of(declaration)]
                  for declaration, _ in self.probes]
-        uses = [use for use in self.source.uses if self._is_bound(use, reach)]
+        unused = idle(self.source)
+        empty = {use.function: unused[use.function] for use in self.source.uses if use.function in unused}
+        uses = [use for use in self.source.uses if use.function not in empty and self._is_bound(use, reach)]
         kept = [self._probe(number, reach[number], uses) for number in range(len(self.probes))]
         planned = []
         for use in uses:
             sites = {self._number(site) for probe, roles in zip(kept, reach, strict=True) for role, _, functions in roles
                      if use.function in functions for site in sites_for(role, [self._sites[i] for i in probe.sites])}
             planned.append(self._use(use, sorted(sites)))
-        return ReadPlan(tuple(self._sites), tuple(kept), tuple(planned))
+        return ReadPlan(tuple(self._sites), tuple(kept), tuple(planned), tuple(empty.values()))
 
     def _number(self, site: Site) -> int:
         number = self._numbers.setdefault(site, len(self._sites))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from localvar.dwarf import constants as c
@@ -15,16 +16,24 @@ from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
 from localvar.probe.names import is_glob
 
+PADDING = "__pfx_"
+"""Begins the names of symbols for the padding in front of functions (scripts/link-vmlinux.sh and objtool, since 6.2)."""
+
 
 def matching_functions(info: DebugInfo, name: str, file: str | None) -> list[Die]:
     """DIEs of the functions named by the glob `name` that are declared in, or belong to a unit of, the glob `file`."""
-    if is_glob(name) and file is not None:
+    if is_glob(name) and file is not None and not is_clone(name):
         return [die for unit in units_of_file(info, file) for die in _functions_of(unit, name) if in_file(die, file)]
     names = glob_names(info.elf, name) if is_glob(name) else [name]
-    found = functions_named(info, names)
-    if not found and not is_glob(name):
-        found = _behind_symbol(info, name)
+    found = [] if is_clone(name) else functions_named(info, names)
+    if not found and (is_clone(name) or not is_glob(name)):
+        found = list({die.key: die for one in names for die in _behind_symbol(info, one)}.values())
     return [die for die in found if file is None or in_file(die, file)]
+
+
+def is_clone(name: str) -> bool:
+    """Whether a name or glob is one of symbols that the compiler made of a function's name (f.isra.0, *.cold)."""
+    return "." in name
 
 
 def _functions_of(unit: Unit, pattern: str) -> Iterator[Die]:
@@ -63,8 +72,8 @@ def is_exported(elf: Elf, function: Die) -> bool:
 
 
 def glob_names(elf: Elf, pattern: str) -> list[str]:
-    """Names of function symbols (clone suffixes off) that a glob matches, sorted."""
-    names = {name.split(".")[0] for name in elf.function_names}
+    """Names of function symbols that a glob matches, sorted: those of clones where it has a dot, else without their suffixes."""
+    names = {name if is_clone(pattern) else name.split(".")[0] for name in elf.function_names if not name.startswith(PADDING)}
     return sorted(name for name in names if fnmatchcase(name, pattern))
 
 
@@ -96,9 +105,19 @@ def all_instances(functions: list[Die]) -> Iterator[Instance]:
                 yield instance
 
 
+def begun_at_symbols(info: DebugInfo, name: str, found: list[Instance]) -> list[Instance]:
+    """The code of instances that begins at symbols which a name, or a glob, of symbols names: each begins there, so that
+    `f.cold` is the place where that part of f begins, not where f does."""
+    names = glob_names(info.elf, name) if is_glob(name) else [name]
+    starts = {symbol.value for one in names for symbol in info.elf.symbols_named(one)}
+    return [replace(instance, entry=low) for instance in found if not instance.inlined
+            for low, _ in instance.ranges if low in starts]
+
+
 def close_names(elf: Elf, name: str) -> list[str]:
     """Function names that are spelled nearly like name."""
     import difflib
 
-    shared = [n for n in sorted(elf.function_names) if "." not in n and abs(len(n) - len(name)) <= 3]
+    plain = [n for n in sorted(elf.function_names) if "." not in n and not n.startswith(PADDING)]
+    shared = [n for n in plain if abs(len(n) - len(name)) <= 3]
     return difflib.get_close_matches(name, shared, 3, 0.75)

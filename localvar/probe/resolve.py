@@ -41,9 +41,11 @@ from localvar.probe.coordinate import (
 )
 from localvar.probe.functions import (
     all_instances,
+    begun_at_symbols,
     close_names,
     function_file,
     glob_names,
+    is_clone,
     is_exported,
     matching_functions,
     units_of_file,
@@ -114,6 +116,8 @@ class Resolver:
             if not functions:
                 raise source_failure("not-exported", f"function '{target.name}' is not exported to modules", span)
         found = list(all_instances(functions))
+        if _is_of_symbols(target.name, functions):
+            found = begun_at_symbols(self.info, target.name, found)
         if not found:
             raise source_failure("no-code", f"function '{target.name}' has no code in this kernel (every use was optimized out)",
                                  span)
@@ -135,11 +139,7 @@ class Resolver:
         elif target.variant is Variant.INLINE:
             found = self._only(found, True, target, span)
         kind = SiteKind.RETURN if target.variant is Variant.RETURN else SiteKind.INSTRUCTION
-        begins = [instance for instance in found if not self._is_part(instance)]
-        if not begins:
-            raise source_failure("no-code", f"function '{target.name}' begins nowhere out of line in this kernel: only parts "
-                                 "of it were left (.part, .cold)", span, fix="probe its lines, or its inlined copies (.inline)")
-        for instance in begins:
+        for instance in self._beginning(found, target, span):
             yield self._site(blocks_within(instance.chain, instance.entry), instance.entry, kind)
 
     def _around_lines(self, target: Function, span: Span | None) -> Iterator[Site]:
@@ -167,10 +167,25 @@ class Resolver:
                                  span)
         return kept
 
-    def _is_part(self, instance: Instance) -> bool:
-        """Whether an instance is a `.part` or `.cold` piece, which does not begin where its function begins."""
-        symbols = self.info.elf.symbols_at(instance.entry)
-        return not instance.inlined and any(s.name.split(".")[1:2] in (["part"], ["cold"]) for s in symbols)
+    def _beginning(self, found: list[Instance], target: Function | Statement, span: Span | None) -> list[Instance]:
+        """The instances that begin where their function begins, or at the symbols that the target names."""
+        if is_clone(target.name):
+            if not (isinstance(target, Function) and target.variant is Variant.RETURN):
+                return found
+            called = [instance for instance in found if not self._is_piece(instance, "cold")]
+            if not called:
+                raise source_failure("no-return", f"'{target.name}' is entered by a jump: there is no return address where it "
+                                     "begins", span, fix="probe the return of the whole function")
+            return called
+        begins = [i for i in found if i.inlined or not (self._is_piece(i, "part") or self._is_piece(i, "cold"))]
+        if not begins:
+            raise source_failure("no-code", f"function '{target.name}' begins nowhere out of line in this kernel: only parts "
+                                 "of it were left (.part, .cold)", span, fix="probe its lines, or its inlined copies (.inline)")
+        return begins
+
+    def _is_piece(self, instance: Instance, kind: str) -> bool:
+        """Whether an instance begins as a `.part` or `.cold` piece, which is not where its function begins."""
+        return any(kind in symbol.name.split(".")[1:] for symbol in self.info.elf.symbols_at(instance.entry))
 
     def _site(self, chain: Chain, pc: int, kind: SiteKind = SiteKind.INSTRUCTION, outer: bool = False) -> Site:
         return make_site(self.info, chain, pc, self.probeable, kind, outer)
@@ -262,12 +277,12 @@ class Resolver:
 
     def _offset(self, target: Statement, offset: int, span: Span | None) -> Iterator[Site]:
         found = self._only(self._instances(target, span), False, Function(target.name, target.file), span)
-        whole = [instance for instance in found if not self._is_part(instance)]
-        for instance in whole:
+        for instance in self._beginning(found, target, span):
             pc = instance.entry + offset
             function = instance.chain[-1]
-            if not holds(function, pc):
-                size = next((high - low for low, high in instance.ranges if low <= instance.entry < high), 0)
+            low, high = next(r for r in instance.ranges if r[0] <= instance.entry < r[1])
+            size = high - instance.entry
+            if not low <= pc < high:
                 raise source_failure("outside-function", f"offset {offset:#x} is outside function '{target.name}' "
                                      f"({size:#x} bytes)", span)
             self._check_boundary(instance, pc, span)
@@ -395,6 +410,11 @@ class Resolver:
             if any(low <= address < high for low, high in instance.ranges) and not instance.inlined:
                 self._check_boundary(instance, address, span)
         return site
+
+
+def _is_of_symbols(name: str, functions: list[Die]) -> bool:
+    """Whether functions were found by symbols of that name, which debug info does not know: an alias, a clone."""
+    return is_clone(name) or (not is_glob(name) and all(name_of(die) != name for die in functions))
 
 
 def _wanted_lines(where: Where | None, first: int) -> Wanted:
