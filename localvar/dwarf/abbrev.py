@@ -130,12 +130,38 @@ def parse_abbreviations(data: bytes, at: int, address_size: int, offset_size: in
             written, body = match.groups()
             code = written[0] if len(written) == 1 else uleb(written, 0)[0]
             at = match.end()
-            abbreviation = _PREPARED.get((body, sizes))
-            if abbreviation is None:
-                abbreviation = _parse(data, match.start(), sizes)[2]
-                assert abbreviation is not None
-                _PREPARED[body, sizes] = abbreviation
+            abbreviation = _PREPARED.get((body, sizes)) or _prepared(match, sizes)
         table[code] = abbreviation
+
+
+def _prepared(match: re.Match[bytes], sizes: tuple[int, int, int]) -> Abbreviation:
+    """The declaration that _DECLARATION matches, made once for all units."""
+    key = match[2], sizes
+    if key not in _PREPARED:
+        abbreviation = _parse(match.string, match.start(), sizes)[2]
+        assert abbreviation is not None
+        _PREPARED[key] = abbreviation
+    return _PREPARED[key]
+
+
+_END = re.compile(rb"(?<!\0\0[\x01-\x7f][\x01-\x7f])(?<!\0\0[\x80-\xff][\x01-\x7f][\x01-\x7f])"
+                  rb"(?<![\x01-\x20\x22-\x7f]\x21)\0\0\0")
+"""What can be the end of a table: three null bytes that are not those of a code and a tag without children and attributes, and
+not an implicit constant of 0 with the end of its declaration."""
+
+
+def parse_one(data: bytes, wanted: bytes, address_size: int, offset_size: int, version: int) -> Abbreviation | None:
+    """The declaration of a code, written as ULEB128, in the table at the start of data, those in front of it not read; None
+    where that is not certain.
+
+    Two null bytes and another byte are where a declaration ends and the next one begins: no attribute's name or form is null,
+    and an implicit constant of 0 stands behind a form.
+    """
+    at = 0 if data.startswith(wanted) else data.find(b"\0\0" + wanted) + 2
+    match = _DECLARATION.match(data, at)
+    if at == 1 or match is None or match[1] != wanted or _END.search(data, 0, at):
+        return None
+    return _prepared(match, (address_size, offset_size, version))
 
 
 def _parse(data: bytes, at: int, sizes: tuple[int, int, int]) -> tuple[int, int, Abbreviation | None]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from localvar.diagnostics import environment_failure
 from localvar.dwarf import constants as c
-from localvar.dwarf.abbrev import Abbreviation, parse_abbreviations
+from localvar.dwarf.abbrev import Abbreviation, parse_abbreviations, parse_one
 from localvar.dwarf.aranges import address_ranges
 from localvar.dwarf.elf import BytePattern, Contents, Elf
 from localvar.dwarf.errors import DwarfError, Truncated
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from localvar.model.ctype import CType
 
 _HEADER_BYTES = 48
+_WINDOW = 1 << 14
+"""Bytes of .debug_abbrev, in which most units' abbreviations are."""
 
 
 class DebugInfo:
@@ -71,11 +73,13 @@ class DebugInfo:
         """The unit whose header is at offset."""
         found = self._units.get(offset)
         if found is None:
-            header = self._header(offset)
-            contents, start = self._place(offset)
-            data = bytes(contents.bytes(start, header.length))
-            found = self._units[offset] = Unit(self, offset, data, header, self._table(header))
+            found = self._units[offset] = Unit(self, offset, self._header(offset))
         return found
+
+    def unit_bytes(self, offset: int, size: int) -> bytes:
+        """The first size bytes of the unit whose header is at offset."""
+        contents, start = self._place(offset)
+        return bytes(contents.bytes(start, size))
 
     def units_where(self, wanted: Callable[[Unit], bool]) -> list[Unit]:
         """The units that are wanted.  Those that are not, and were not in use, are forgotten: all are as large as the file."""
@@ -95,16 +99,24 @@ class DebugInfo:
         for offset in self.elf.contents(".debug_types").search(pattern):
             yield self.contents.size + offset
 
-    def _table(self, header: UnitHeader) -> dict[int, Abbreviation]:
-        key = (header.abbrev_offset, header.address_size, header.offset_size, header.version)
+    def abbreviation(self, header: UnitHeader, code: bytes) -> Abbreviation | None:
+        """The abbreviation of a unit that has a code, written as ULEB128, without reading the others; None where that is not
+        certain."""
+        contents = self.elf.contents(".debug_abbrev")
+        size = min(_WINDOW, contents.size - header.abbrev_offset)
+        return parse_one(bytes(contents.bytes(header.abbrev_offset, size)), code, *header.sizes)
+
+    def abbreviations(self, header: UnitHeader) -> dict[int, Abbreviation]:
+        """All abbreviations of a unit."""
+        key = (header.abbrev_offset, *header.sizes)
         found = self._abbreviations.get(key)
         if found is None:
             contents = self.elf.contents(".debug_abbrev")
-            window = 1 << 14
+            window = _WINDOW
             while True:
                 size = min(window, contents.size - header.abbrev_offset)
                 try:
-                    found = parse_abbreviations(bytes(contents.bytes(header.abbrev_offset, size)), 0, *key[1:])
+                    found = parse_abbreviations(bytes(contents.bytes(header.abbrev_offset, size)), 0, *header.sizes)
                     break
                 except Truncated as problem:
                     if size < window:

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from operator import itemgetter
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.ranges import Ranges, die_ranges
-from localvar.dwarf.unit import Die, Unit
+from localvar.dwarf.unit import Die, Entry, Unit
 
 FUNCTION_TAGS = frozenset({c.DW_TAG_subprogram, c.DW_TAG_inlined_subroutine})
 SCOPE_TAGS = FUNCTION_TAGS | {c.DW_TAG_lexical_block}
@@ -53,7 +57,10 @@ def origin(die: Die) -> Die:
 
 def name_of(die: Die) -> str | None:
     """The source name of a DIE, its own or its origin's."""
-    return die.string(c.DW_AT_name) or origin(die).string(c.DW_AT_name)
+    names = die.unit.names
+    if die.offset not in names:
+        names[die.offset] = die.string(c.DW_AT_name) or origin(die).string(c.DW_AT_name)
+    return names[die.offset]
 
 
 def attribute_of(die: Die, attribute: int) -> Die | None:
@@ -157,40 +164,88 @@ def holds(die: Die, pc: int) -> bool:
     return any(low <= pc < high for low, high in die_ranges(die))
 
 
+class Nest:
+    """A scope with its address ranges and the scopes in it, each read once."""
+
+    __slots__ = ("_inner", "die", "ranges")
+
+    def __init__(self, die: Die) -> None:
+        self.die = die
+        self.ranges = die_ranges(die)
+        self._inner: list[Nest] | None = None
+
+    @property
+    def inner(self) -> list[Nest]:
+        """The scopes directly in this one."""
+        if self._inner is None:
+            unit = self.die.unit
+            self._inner = [nest_of(Die(unit, entry)) for entry in unit.children(self.die.entry) if entry[1].tag in SCOPE_TAGS]
+        return self._inner
+
+    def at(self, pc: int) -> Nest | None:
+        """The first of the scopes directly in this one that holds pc."""
+        for nest in self.inner:
+            for low, high in nest.ranges:
+                if low <= pc < high:
+                    return nest
+        return None
+
+
+def nest_of(die: Die) -> Nest:
+    """A scope as Nest, made once."""
+    nests = die.unit.nests
+    if die.offset not in nests:
+        nests[die.offset] = Nest(die)
+    return nests[die.offset]
+
+
+class _Functions:
+    """The concrete functions among some DIEs by address."""
+
+    def __init__(self, unit: Unit, entries: list[Entry]) -> None:
+        dies = [Die(unit, entry) for entry in entries if entry[1].tag == c.DW_TAG_subprogram]
+        self._rows = [(low, high, die) for die in dies for low, high in die_ranges(die)]
+        in_order = sorted(self._rows, key=lambda row: row[:2])
+        self._apart = all(one[1] <= following[0] for one, following in pairwise(in_order))
+        if self._apart:
+            self._rows = in_order
+
+    def at(self, pc: int) -> Die | None:
+        """The first function that holds pc."""
+        index = bisect_right(self._rows, pc, key=itemgetter(0)) if self._apart else 0
+        rows = self._rows[max(index - 1, 0) : index] if self._apart else self._rows
+        return next((die for low, high, die in rows if low <= pc < high), None)
+
+
+@cache
+def _functions(unit: Unit, whole: bool) -> _Functions:
+    return _Functions(unit, unit.top_level if whole else unit.code)
+
+
 def function_at(unit: Unit, pc: int) -> Die | None:
     """The concrete function of a unit whose code holds pc."""
-    for entries in (unit.code, unit.top_level):
-        for entry in entries:
-            if entry[1].tag == c.DW_TAG_subprogram:
-                die = Die(unit, entry)
-                if holds(die, pc):
-                    return die
-    return None
+    return _functions(unit, False).at(pc) or _functions(unit, True).at(pc)
 
 
 def chain_at(function: Die, pc: int) -> Chain:
     """The scopes that hold pc within a concrete function, innermost first."""
-    chain = [function]
-    while True:
-        inner = next((child for child in chain[0].children() if child.tag in SCOPE_TAGS and holds(child, pc)), None)
-        if inner is None:
-            return tuple(chain)
-        chain.insert(0, inner)
+    chain, inner = [function], nest_of(function).at(pc)
+    while inner is not None:
+        chain.insert(0, inner.die)
+        inner = inner.at(pc)
+    return tuple(chain)
 
 
 def blocks_within(chain: Chain, pc: int) -> Chain:
     """chain extended inwards by the lexical blocks that hold pc, stopping before the next inlined function."""
-    inner = list(chain)
+    inner, nest = list(chain), nest_of(chain[0])
     while True:
-        block = next((child for child in inner[0].children()
-                      if child.tag == c.DW_TAG_lexical_block and _covers(child, pc)), None)
+        blocks = (block for block in nest.inner if block.die.tag == c.DW_TAG_lexical_block)
+        block = next((block for block in blocks if any(low <= pc < high for low, high in block.ranges)), None)
         if block is None:
             return tuple(inner)
-        inner.insert(0, block)
-
-
-def _covers(block: Die, pc: int) -> bool:
-    return holds(block, pc)
+        inner.insert(0, block.die)
+        nest = block
 
 
 def inlined_names(chain: Chain) -> tuple[str, ...]:

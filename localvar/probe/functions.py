@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.elf import Elf
 from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.line import FileTest, LineTable
 from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.scope import Instance, function_at, functions_named, instances, name_of, origin
 from localvar.dwarf.types import line_table
@@ -49,9 +52,25 @@ def _functions_of(unit: Unit, pattern: str) -> Iterator[Die]:
 def units_of_file(info: DebugInfo, file: str) -> list[Unit]:
     """Units that were compiled from a file that `file` names; where there are none, units that have lines of it (headers,
     included .c files)."""
-    units = [unit for offset in info.unit_offsets if (unit := info.unit(offset)).root.tag == c.DW_TAG_compile_unit]
-    own = [unit for unit in units if path_matches(line_table(unit).name, file)]
-    return own or [unit for unit in units if any(path and path_matches(path, file) for path in line_table(unit).files)]
+    wanted, own, others = file_test(file), list[Unit](), list[Unit]()
+    for offset in info.unit_offsets:
+        unit = info.unit(offset)
+        if unit.root.tag != c.DW_TAG_compile_unit:
+            continue
+        if path_matches(unit.root.string(c.DW_AT_name) or "", file):
+            own.append(unit)
+        elif not own and LineTable(unit).indices(wanted):
+            others.append(unit)
+    return own or others
+
+
+@lru_cache(maxsize=64)
+def file_test(file: str) -> FileTest:
+    """The files of line tables that `file` names."""
+    last = re.split(r"[*?\[\]/]", file)[-1]
+    if is_glob(file):
+        return FileTest(lambda name: name.endswith(last), lambda path: path_matches(path, file))
+    return FileTest(lambda name: name.rpartition("/")[2] in (last, ".", ".."), lambda path: path_matches(path, file))
 
 
 def _behind_symbol(info: DebugInfo, name: str) -> list[Die]:

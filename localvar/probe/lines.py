@@ -10,8 +10,7 @@ from functools import lru_cache
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.elf import Elf
-from localvar.dwarf.ranges import die_ranges
-from localvar.dwarf.scope import FUNCTION_TAGS, Chain, chain_at, name_of, origin, own_function
+from localvar.dwarf.scope import FUNCTION_TAGS, Chain, chain_at, function_at, name_of, origin, own_function
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
 from localvar.probe.functions import function_file, path_matches
@@ -32,12 +31,8 @@ class LinePlace:
 def places_of_lines(elf: Elf, units: list[Unit], file: str, wanted: Wanted) -> Iterator[LinePlace]:
     """The places of the wanted lines in all functions of units."""
     for unit in units:
-        starts = line_starts(unit, file, wanted)
-        if not starts:
-            continue
-        functions = _functions(unit)
-        yield from places_in(elf, ((start, function) for start in starts
-                                   for low, high, function in functions if low <= start.address < high), file)
+        held = ((start, function_at(unit, start.address)) for start in line_starts(unit, file, wanted))
+        yield from places_in(elf, ((start, function) for start, function in held if function is not None), file)
 
 
 def places_in(elf: Elf, starts: Iterable[tuple[LineStart, Die]], file: str) -> Iterator[LinePlace]:
@@ -113,12 +108,6 @@ def _first_lines(unit: Unit) -> dict[int, list[int]]:
             if line is not None and number is not None and not die.flag(c.DW_AT_declaration):
                 found.setdefault(number, set()).add(line)
     return {number: sorted(lines) for number, lines in found.items()}
-
-
-def _functions(unit: Unit) -> list[tuple[int, int, Die]]:
-    """(low, high, function) of the concrete functions of a unit."""
-    dies = [Die(unit, entry) for entry in unit.top_level if entry[1].tag == c.DW_TAG_subprogram]
-    return [(low, high, die) for die in dies for low, high in die_ranges(die)]
 
 
 def in_function(chain: Chain, name: str) -> bool:

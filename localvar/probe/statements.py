@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from localvar.dwarf.line import LineTable
+from localvar.dwarf.linerows import FileRow
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Unit
-from localvar.probe.functions import path_matches
+from localvar.probe.functions import file_test
 
 Wanted = Callable[[int], bool]
 
@@ -41,23 +41,22 @@ class LineStart:
 def line_starts(unit: Unit, file: str, wanted: Wanted) -> list[LineStart]:
     """Where code of the wanted lines of a file begins: one entry for each range of a line whose code is split."""
     table = line_table(unit)
-    indices = {index for index, path in enumerate(table.files) if path and path_matches(path, file)}
-    if not indices:
-        return []
-    ranges = set(_ranges(table, indices, wanted))
+    indices = frozenset(table.indices(file_test(file)))
+    rows = table.rows_of(indices) if indices else []
+    ranges = set(_ranges(rows, indices, wanted))
     taken = {(start.line, start.address) for start in ranges}
-    bare = {LineStart(row.line, row.address, Kind.BARE) for row in table.rows if row.file in indices and wanted(row.line)
+    bare = {LineStart(row.line, row.address, Kind.BARE) for row in rows if row.file in indices and wanted(row.line)
             and row.is_stmt and not row.end_sequence and (row.line, row.address) not in taken}
     return sorted(ranges | bare)
 
 
-def _ranges(table: LineTable, indices: set[int], wanted: Wanted) -> Iterator[LineStart]:
+def _ranges(rows: list[FileRow], indices: Collection[int], wanted: Wanted) -> Iterator[LineStart]:
     """Contiguous ranges of one wanted line, each from its first statement on, where it has one.  A statement can begin in a row
     of its own, and the instructions follow in one that is none, at the same address."""
     found: LineStart | None = None
     end = -1
     begun: set[tuple[int, int]] = set()
-    for row, following in pairwise(table.rows):
+    for row, following in pairwise(rows):
         if row.end_sequence:
             continue
         mine = row.file in indices and wanted(row.line)
