@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from localvar.arch import Architecture
+from localvar.code.arrivals import Arrivals
 from localvar.code.flow import Flow
 from localvar.code.results import is_remade, returns_value
 from localvar.code.tails import Tails
@@ -57,7 +58,7 @@ class Image:
         self.locator = Locator(self.info, arch)
         self.flow = Flow(elf)
         self.tails = Tails(self.info, self.flow)
-        self.resolver = Resolver(self.info)
+        self.resolver = Resolver(self.info, Arrivals(self.flow))
         self.arch = arch
         self._calls: dict[int, tuple[Call, ...] | Reason] = {}
 

@@ -8,54 +8,59 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from localvar.code.arrivals import Arrivals
 from localvar.dwarf import constants as c
-from localvar.dwarf.elf import Elf
 from localvar.dwarf.scope import FUNCTION_TAGS, Chain, chain_at, function_at, name_of, origin, own_function
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
+from localvar.model.location import Reason
 from localvar.probe.functions import function_file, path_matches
 from localvar.probe.names import is_glob
 from localvar.probe.statements import Kind, LineStart, Wanted, line_starts
-from localvar.probe.straight import runs_into
+
+JOINED = Reason("joined", "no instruction of it is there, and control also comes there by jumps from elsewhere: a hit would not "
+                "tell that it was reached")
+"""Why the address of a line, or of an inlined copy, without an instruction of its own is no place."""
 
 
 @dataclass(frozen=True)
 class LinePlace:
-    """A place of a line: the scopes of the function whose line it is, innermost first."""
+    """A place of a line: the scopes of the function whose line it is, innermost first.  why_not: why it is none."""
 
     chain: Chain
     pc: int
     line: int
+    why_not: Reason | None = None
 
 
-def places_of_lines(elf: Elf, units: list[Unit], file: str, wanted: Wanted) -> Iterator[LinePlace]:
+def places_of_lines(arrivals: Arrivals, units: list[Unit], file: str, wanted: Wanted) -> Iterator[LinePlace]:
     """The places of the wanted lines in all functions of units."""
     for unit in units:
         held = ((start, function_at(unit, start.address)) for start in line_starts(unit, file, wanted))
-        yield from places_in(elf, ((start, function) for start, function in held if function is not None), file)
+        yield from places_in(arrivals, ((start, function) for start, function in held if function is not None), file)
 
 
-def places_in(elf: Elf, starts: Iterable[tuple[LineStart, Die]], file: str) -> Iterator[LinePlace]:
+def places_in(arrivals: Arrivals, starts: Iterable[tuple[LineStart, Die]], file: str) -> Iterator[LinePlace]:
     """The places of lines in concrete functions: of each function and inlined copy those where a statement of the line begins,
     those where the line begins and another line's instructions follow that do not surely lead to such a statement, or what
-    else there is."""
+    else there is.  Where there is nothing else, what is no place with the reason."""
     found: dict[tuple[int, int], dict[Kind, dict[int, LinePlace]]] = {}
     for start, function in starts:
-        chain = _scopes(start, chain_at(function, start.address), file)
-        if chain is not None:
-            kinds = found.setdefault((own_function(chain).key, start.line), {})
-            kinds.setdefault(start.kind, {})[start.address] = LinePlace(chain, start.address, start.line)
+        place = _place(arrivals, start, chain_at(function, start.address), file)
+        if place is not None:
+            kinds = found.setdefault((own_function(place.chain).key, start.line), {})
+            kinds.setdefault(start.kind, {})[start.address] = place
     for kinds in found.values():
-        statements, bare = kinds.get(Kind.STATEMENT, {}), kinds.get(Kind.BARE, {})
+        statements = kinds.get(Kind.STATEMENT, {})
+        bare = [place for pc, place in kinds.get(Kind.BARE, {}).items() if not arrivals.runs_into(pc, statements)]
         yield from statements.values()
-        yield from (place for pc, place in bare.items() if not runs_into(elf, pc, statements))
-        if not statements and not bare:
-            yield from kinds[Kind.REST].values()
+        yield from (place for place in bare if place.why_not is None)
+        if not statements and all(place.why_not is not None for place in bare):
+            yield from kinds.get(Kind.REST, {}).values() or bare
 
 
-def _scopes(start: LineStart, chain: Chain, file: str) -> Chain | None:
-    """The scopes that a line's code at its place has: those of the function whose line it is.  None where that is not one that
-    has code there.
+def _place(arrivals: Arrivals, start: LineStart, chain: Chain, file: str) -> LinePlace | None:
+    """The place of a line, with the scopes of the function whose line it is.  None where that is not one that has code there.
 
     That is the function that calls what is inlined there, where the call stands in that line; else the innermost one in
     whose lines it is; else, at a statement, the innermost one (its lines are not known: a macro can have made it).
@@ -63,14 +68,23 @@ def _scopes(start: LineStart, chain: Chain, file: str) -> Chain | None:
     for index, die in enumerate(chain):
         called_at = die.tag == c.DW_TAG_inlined_subroutine and die.constant(c.DW_AT_call_line) == start.line
         if called_at and path_matches(line_table(die.unit).file(die.constant(c.DW_AT_call_file)) or "", file):
-            return chain[index + 1 :]
+            return LinePlace(chain[index + 1 :], start.address, start.line)
+    own = _own_scopes(chain, start, file) or (chain if start.kind is Kind.STATEMENT else _entered(start, chain, file))
+    if own is None:
+        return None
+    joined = start.kind is Kind.BARE and arrivals.are_mixed(chain[-1], start.address)
+    return LinePlace(own, start.address, start.line, JOINED if joined else None)
+
+
+def _own_scopes(chain: Chain, start: LineStart, file: str) -> Chain | None:
+    """The scopes of the innermost function of a chain in whose lines a line is."""
     begin = 0
     for index, die in enumerate(chain):
         if die.tag in FUNCTION_TAGS:
             if _has_line(origin(die), start.line, file):
                 return chain[begin:]
             begin = index + 1
-    return chain if start.kind is Kind.STATEMENT else _entered(start, chain, file)
+    return None
 
 
 def _entered(start: LineStart, chain: Chain, file: str) -> Chain | None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+from localvar.code.arrivals import Arrivals
+from localvar.code.instructions import instruction_starts
 from localvar.diagnostics import Failure, Note, Span, source_failure
 from localvar.dwarf import constants as c
 from localvar.dwarf.info import DebugInfo
@@ -25,6 +27,7 @@ from localvar.dwarf.scope import (
 )
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
+from localvar.model.location import Reason
 from localvar.model.site import Site, SiteKind
 from localvar.probe.callee import direct_calls, inlined_callees, named_calls
 from localvar.probe.coordinate import (
@@ -39,6 +42,7 @@ from localvar.probe.coordinate import (
     Variant,
     Where,
 )
+from localvar.probe.entries import entry_place
 from localvar.probe.functions import (
     all_instances,
     begun_at_symbols,
@@ -53,7 +57,7 @@ from localvar.probe.functions import (
 from localvar.probe.labels import labels_of, narrow
 from localvar.probe.lines import LinePlace, in_function, places_in, places_of_lines
 from localvar.probe.names import is_glob
-from localvar.probe.probeable import Probeable, instruction_starts
+from localvar.probe.probeable import Probeable
 from localvar.probe.sites import OVERRIDDEN, make_site
 from localvar.probe.statements import LineStart, Wanted, line_starts
 
@@ -64,8 +68,9 @@ FUNCTION_LIMIT = 1000
 class Resolver:
     """Resolves coordinates against one file's debug info."""
 
-    def __init__(self, info: DebugInfo) -> None:
+    def __init__(self, info: DebugInfo, arrivals: Arrivals) -> None:
         self.info = info
+        self.arrivals = arrivals
         self.probeable = Probeable(info.elf)
         self._whole = "this kernel" if info.module is None else f"module {info.module}"
 
@@ -140,7 +145,13 @@ class Resolver:
             found = self._only(found, True, target, span)
         kind = SiteKind.RETURN if target.variant is Variant.RETURN else SiteKind.INSTRUCTION
         for instance in self._beginning(found, target, span):
-            yield self._site(blocks_within(instance.chain, instance.entry), instance.entry, kind)
+            yield self._entered(instance, kind)
+
+    def _entered(self, instance: Instance, kind: SiteKind = SiteKind.INSTRUCTION) -> Site:
+        """The site where an instance is entered."""
+        entry, why_not = entry_place(instance, self.arrivals)
+        site = self._site(blocks_within(instance.chain, entry), entry, kind)
+        return _with_reason(site, why_not)
 
     def _around_lines(self, target: Function, span: Span | None) -> Iterator[Site]:
         """Entries of the functions and inlined copies that have code of the lines."""
@@ -153,9 +164,9 @@ class Resolver:
                 continue
             found = True
             kind = SiteKind.RETURN if target.variant is Variant.RETURN else SiteKind.INSTRUCTION
-            begins = chain[chain.index(own) :]
-            entry = entry_of(begins)
-            yield self._site(blocks_within(begins, entry), entry, kind)
+            instance = instance_of(chain[chain.index(own) :])
+            if instance is not None:
+                yield self._entered(instance, kind)
         if not found:
             raise source_failure("no-code", f"no such code of '{target.name}' at line {target.lines}", span)
 
@@ -204,7 +215,7 @@ class Resolver:
                     inlined = True
                     if target.variant in (Variant.ANY, Variant.INLINE):
                         found = True
-                        yield self._site(blocks_within(chain, copy.entry), copy.entry)
+                        yield self._entered(copy)
             named |= {name for name in named_calls(instance.chain[0]) if fnmatchcase(name, wanted)}
             if target.variant is not Variant.INLINE:
                 self._calls(instance, wanted, callers)
@@ -344,8 +355,8 @@ class Resolver:
         yield from found
 
     def _in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
-        return [make_site(self.info, place.chain, place.pc, self.probeable, line=place.line)
-                for place in places_of_lines(self.info.elf, units, file, wanted)
+        return [self._line_site(place)
+                for place in places_of_lines(self.arrivals, units, file, wanted)
                 if target.name == "*" or in_function(place.chain, target.name)]
 
     def _lines_of(self, function: Die, target: Statement) -> Iterator[Site]:
@@ -354,7 +365,11 @@ class Resolver:
         first = source.constant(c.DW_AT_decl_line) or 0
         wanted = _wanted_lines(target.where, first)
         for place in self._places(function, file, wanted):
-            yield make_site(self.info, place.chain, place.pc, self.probeable, line=place.line)
+            yield self._line_site(place)
+
+    def _line_site(self, place: LinePlace) -> Site:
+        site = make_site(self.info, place.chain, place.pc, self.probeable, line=place.line)
+        return _with_reason(site, place.why_not)
 
     def _places(self, function: Die, file: str, wanted: Wanted) -> Iterator[LinePlace]:
         """The places of a function's lines in its own code and in its inlined copies."""
@@ -366,7 +381,7 @@ class Resolver:
             if offset not in starts:
                 starts[offset] = line_starts(concrete.unit, file, wanted)
             inside = [(start, concrete) for start in starts[offset] if holds(concrete, start.address)]
-            yield from (place for place in places_in(self.info.elf, inside, file) if own_function(place.chain).key in own)
+            yield from (place for place in places_in(self.arrivals, inside, file) if own_function(place.chain).key in own)
 
     def _no_line(self, target: Statement, functions: list[Die], span: Span | None) -> Failure:
         asked = _asked_line(target.where, origin(functions[0]).constant(c.DW_AT_decl_line) or 0)
@@ -415,6 +430,11 @@ class Resolver:
 def _is_of_symbols(name: str, functions: list[Die]) -> bool:
     """Whether functions were found by symbols of that name, which debug info does not know: an alias, a clone."""
     return is_clone(name) or (not is_glob(name) and all(name_of(die) != name for die in functions))
+
+
+def _with_reason(site: Site, why_not: Reason | None) -> Site:
+    """site, with one more reason why it is no place where it has none yet."""
+    return site if why_not is None or site.why_not is not None else replace(site, why_not=why_not)
 
 
 def _wanted_lines(where: Where | None, first: int) -> Wanted:
