@@ -113,6 +113,11 @@ class Image:
         function = self.info.die(site.scope.dies[-1])
         return self.flow.intact(site.entry, die_ranges(function), site.pc)
 
+    def begins_once(self, site: Site) -> bool:
+        """Whether a hit at the entry of a site's function is surely where an activation begins."""
+        function = self.info.die(site.scope.dies[-1])
+        return self.flow.begins_once(site.entry, die_ranges(function))
+
 
 @dataclass(frozen=True)
 class ModulePlaces:
@@ -233,6 +238,10 @@ class Images:
         section = self.kernel.elf.section_at(address.value) if address.module is None else None
         name = address.section if section is None else section.name
         return name is not None and name.startswith((".data", ".bss")) and name != ".data..ro_after_init"
+
+    def begins_once(self, site: Site) -> bool:
+        """Whether a hit at the entry of a site's function is surely where an activation begins."""
+        return self.of(site).begins_once(site)
 
     def calls(self, site: Site) -> tuple[Call, ...] | Reason:
         """The calls of a site's concrete function that its frame tells apart, or why it cannot."""

@@ -402,3 +402,32 @@ def test_nothing_of_the_callers_memory_is_in_a_value() -> None:
     read = world.read()
     assert isinstance(read.source, Scalar) and not contains(read.source.expr, Load)
     assert isinstance(world.image.activation(world.site()), Activation)
+
+
+# -- a function that comes back to its first instruction ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [b"\xeb\xce", b"\x75\xce", b"\xff\xe0"], ids=["always", "at times", "nobody knows where to"])
+def test_a_hit_at_the_entry_is_no_entry_where_the_code_comes_back_there(jump: bytes) -> None:
+    """stpcpy() of 6.1 is a loop from its first instruction on, with no call of the tracer in front: a probe there is hit in
+    each round, with other registers."""
+    for pc in (F, BODY):
+        found = World(code={F + 0x30: jump}).read("q", pc)
+        assert not found.readable and found.reason is not None and "jump back there" in found.reason.text
+    looping = World(code={F + 0x30: jump})
+    found = Judge(looping.images, X86_64, looping.image.intact).local(looping.site(F), Path("q"))
+    assert found.how is (How.SAME_PLACE if jump != b"\xff\xe0" else None)
+    returns = looping.judge.entry(replace(looping.site(F), kind=SiteKind.RETURN), Path("q"))
+    assert not returns.readable and returns.reason is not None and "jump back there" in returns.reason.text
+
+
+def test_a_jump_elsewhere_leaves_the_entry_what_it_is() -> None:
+    world = World(code={F + 0x30: b"\xeb\xcf"})
+    assert world.read("q", F).how is How.DIRECT
+    assert world.read("q").how is How.ENTRY_CAPTURE
+
+
+def test_what_is_on_the_stack_at_the_entry_is_read_there_in_the_first_round_only() -> None:
+    assert World().judge.entry(World().site(F), Path("r")).how is How.DIRECT
+    looping = World(code={F + 0x30: b"\xeb\xce"})
+    assert not looping.judge.entry(looping.site(F), Path("r")).readable

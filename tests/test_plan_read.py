@@ -199,6 +199,15 @@ def test_each_class_of_location_has_its_expression(location: Location, kind: Loc
     assert found.how is (How.ENTRY_CAPTURE if kind is LocationClass.ENTRY_VALUE else How.DIRECT)
 
 
+def test_a_number_of_two_registers_is_one_load_or_two_pieces() -> None:
+    wide = BaseType(6, "__int128", 16, Encoding.SIGNED)
+    assert scalar(wide, Memory(FRAME)) == Load(FRAME, 128, True)
+    parts = scalar(wide, Pieces((Piece(Register(0), 64), Piece(Register(1), 64))))
+    high = Binary(Op.SHL, Extend(Reg(1), 128, False), Const(64, 128), 128)
+    assert parts == Binary(Op.OR, Extend(Reg(0), 128, False), high, 128)
+    assert why(wide, Register(0)) == "too-small"
+
+
 def test_a_struct_in_memory_is_an_object_and_in_registers_is_put_together() -> None:
     assert read(NODE, Memory(FRAME)).source == Object(FRAME, True)
     assert read(PAIR, Memory(Reg(3))).source == Object(Reg(3), False)

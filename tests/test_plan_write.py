@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import random
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,6 +35,8 @@ TYPES = [
     Die("structure_type", label="bits", name="bits", byte_size=8, children=[
         ctype.bit_field("low", "int", 0, 3), ctype.bit_field("sign", "int", 3, 5), ctype.bit_field("across", "int", 8, 13),
         ctype.member("word", "int", 4)]),
+    Die("structure_type", label="packed", name="packed", byte_size=12, children=[
+        ctype.bit_field("odd", "int", 4, 20), ctype.bit_field("wide", "long", 30, 62)]),
     Die("structure_type", label="two", name="two", byte_size=16, children=[
         ctype.member("first", "long", 0), ctype.member("second", "long", 8)]),
 ]
@@ -115,6 +118,7 @@ ENTRY = op.expr(op.entry_value(op.reg5()), op.lit8(), op.plus(), op.stack_value(
     (op.reg3(), "int", "x", True), (op.fbreg(-24), "int", "x", True), (op.fbreg(-24), "bits", "x.low", True),
     (op.fbreg(-24), "two", "x.second", True), (op.fbreg(-24), "two", "x", False),
     (op.reg3(), "bits", "x.low", True), (op.reg3(), "bits", "x.across", True), (op.reg3(), "bits", "x.word", True),
+    (op.fbreg(-24), "packed", "x.odd", True), (op.fbreg(-24), "packed", "x.wide", False),
     (op.reg3(), "bits", "x", False), (op.reg3(), "to_bits", "x->word", False), (op.fbreg(-24), "to_bits", "x->word", False),
     (op.reg7(), "long", "x", False), (op.breg3(8), "int", "x", False), (op.addr(0x4000), "int", "x", True),
     (op.addr(0x5000), "int", "x", True), (op.addr(0x6000), "int", "x", False), (op.addr(0x7000), "int", "x", True),
@@ -290,6 +294,30 @@ def test_a_member_in_a_register_is_written_and_no_bit_beside_it(path: str, low: 
         after = Registers.from_buffer_copy(compiled.call("run", before, 8 * len(FIELDS)))
         expected = before | {BX: before[BX] & ~(mask << low) | (value & mask) << low}
         assert [getattr(after, X86_64.pt_regs[number]) for number in range(16)] == [expected[number] for number in range(16)]
+
+
+@pytest.mark.parametrize(("kind", "path", "low", "size"), [
+    ("int", "x", 0, 32), ("unsigned char", "x", 0, 8), ("bits", "x.low", 0, 3), ("bits", "x.sign", 3, 5),
+    ("bits", "x.across", 8, 13), ("bits", "x.word", 32, 32), ("packed", "x.odd", 4, 20), ("two", "x.second", 64, 64)])
+def test_a_member_in_memory_is_written_and_no_byte_beside_it(kind: str, path: str, low: int, size: int) -> None:
+    compiled = setter(World(variable("x", op.fbreg(-24), kind)), path)
+    numbers, mask, place = random.Random(7), (1 << size) - 1, 80 - 24
+    for value in (0, 1, mask, numbers.getrandbits(31)):
+        before = numbers.getrandbits(8 * 96)
+        compiled.fill(before.to_bytes(96, "little"))
+        registers = {number: numbers.getrandbits(64) for number in range(16)} | {8: value, SP: compiled.memory_address}
+        after = Registers.from_buffer_copy(compiled.call("run", registers, 8 * len(FIELDS)))
+        assert [getattr(after, X86_64.pt_regs[number]) for number in range(16)] == [registers[number] for number in range(16)]
+        at = 8 * place + low
+        expected = before & ~(mask << at) | (value & mask) << at
+        assert int.from_bytes(ctypes.string_at(compiled.memory_address, 96), "little") == expected
+
+
+def test_a_bit_field_is_written_within_its_own_bytes() -> None:
+    """A read and a write back of the byte behind would undo what another CPU does there meanwhile."""
+    world = World(variable("x", op.fbreg(-24), "packed"))
+    read = world.read("x.odd")
+    assert write_statement(read, value_type(read.type), X86_64).endswith("memcpy((void *)(regs->sp + 56), &storage, 3);")
 
 
 def test_the_bits_beside_a_piece_stay_as_they_are() -> None:

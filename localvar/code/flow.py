@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import struct
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from localvar.code.code import Code
-from localvar.code.patches import Patches, read_patches
+from localvar.code.patches import LENGTH_LIMIT, Patches, read_patches
 from localvar.code.x86 import EVERYTHING, Instruction, decode
 from localvar.dwarf.elf import Elf
 
 EM_X86_64 = 62
+
+CALL, CALL_SIZE = 0xE8, 5
+ENDBR64 = b"\xf3\x0f\x1e\xfa"
 
 THUNKS = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", *(f"r{number}" for number in range(8, 16)))
 """The registers that an indirect jump can be through."""
@@ -27,6 +31,7 @@ class Flow:
         self.elf = elf
         self.code = Code(elf)
         self._found: dict[int, dict[int, frozenset[int]]] = {}
+        self._once: dict[int, bool] = {}
 
     @cached_property
     def patches(self) -> Patches | None:
@@ -48,6 +53,31 @@ class Flow:
         if entry not in self._found:
             self._found[entry] = self._analyse(entry, ranges)
         return self._found[entry].get(pc, frozenset())
+
+    def begins_once(self, entry: int, ranges: Ranges) -> bool:
+        """Whether the code of a function does not come back to its first instruction: that is proven where it is the call of
+        the tracer, which compilers put in front of all that they write, or where no jump leads there.
+
+        ranges: all code of the function.
+        """
+        if entry not in self._once:
+            self._once[entry] = self._begins_once(entry, ranges)
+        return self._once[entry]
+
+    def _begins_once(self, entry: int, ranges: Ranges) -> bool:
+        if self._elf.machine != EM_X86_64:
+            return False
+        if self._is_traced(entry):
+            return True
+        code, patches = self._instructions(ranges), self.patches
+        return code is not None and patches is not None and all(map(self._is_followed, code.values())) and not any(
+            entry in self.targets(instruction, patches) for instruction in code.values())
+
+    def _is_traced(self, entry: int) -> bool:
+        """Whether a function begins with the call of the tracer, behind the landing point of indirect calls."""
+        at = entry + (len(ENDBR64) if self.code.bytes(entry, len(ENDBR64)) == ENDBR64 else 0)
+        raw = self.code.bytes(at, CALL_SIZE)
+        return raw is not None and raw[0] == CALL and at + CALL_SIZE + int(struct.unpack_from("<i", raw, 1)[0]) == self._tracer
 
     def _analyse(self, entry: int, ranges: Ranges) -> dict[int, frozenset[int]]:
         patches = self.patches
@@ -120,6 +150,6 @@ class Flow:
 
 def _rewritten(instruction: Instruction, patches: Patches) -> list[tuple[int, int]]:
     """The places that an instruction is a part of where the kernel may put other instructions."""
-    index = bisect_right(patches.rewritten, (instruction.address, 1 << 64))
-    return [(low, high) for low, high in patches.rewritten[max(0, index - 8) : index + 1]
-            if low < instruction.end and instruction.address < high]
+    first = bisect_left(patches.rewritten, (instruction.address - LENGTH_LIMIT, 0))
+    last = bisect_left(patches.rewritten, (instruction.end, 0))
+    return [(low, high) for low, high in patches.rewritten[first:last] if instruction.address < high]

@@ -16,6 +16,10 @@ ALT_SIZES = {12: 10, 14: 12}
 """Size of a struct alt_instr to the offset of its instrlen; its replacementlen is behind that."""
 
 
+LENGTH_LIMIT = 255
+"""Bytes of a place that is replaced: its instrlen is a u8."""
+
+
 @dataclass(frozen=True)
 class Patches:
     """rewritten: [low, high) ranges that may be replaced by other instructions, ascending.  replacements: by low, the

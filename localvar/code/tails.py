@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from localvar.code.flow import EM_X86_64, Flow
+from localvar.code.flow import CALL, CALL_SIZE, EM_X86_64, Flow
 from localvar.code.x86 import Instruction, decode
 from localvar.dwarf import constants as c
 from localvar.dwarf.info import DebugInfo
@@ -27,7 +27,6 @@ RETURNS = frozenset({"__x86_return_thunk"})
 
 DW_LANG_MIPS_ASSEMBLER = 0x8001
 
-_CALL, _CALL_SIZE = 0xE8, 5
 
 
 class Tails:
@@ -41,12 +40,12 @@ class Tails:
 
     def is_call(self, returns_to: int, entry: int) -> bool:
         """Whether the instruction in front of an address calls the function at `entry`, and nothing else ever."""
-        at = returns_to - _CALL_SIZE
+        at = returns_to - CALL_SIZE
         patches = self._flow.patches
         if self._elf.machine != EM_X86_64 or patches is None or self._is_freed(at):
             return False
-        raw = self.code(at, _CALL_SIZE)
-        if raw is None or raw[0] != _CALL or any(low < returns_to and at < high for low, high in patches.rewritten):
+        raw = self.code(at, CALL_SIZE)
+        if raw is None or raw[0] != CALL or any(low < returns_to and at < high for low, high in patches.rewritten):
             return False
         return returns_to + int(struct.unpack_from("<i", raw, 1)[0]) == entry
 

@@ -40,7 +40,7 @@ _NONE = frozenset("cmp test push nop endbr64 endbr32 bt prefetchnta prefetcht0 p
 """Instructions that change no general register but the stack pointer."""
 
 
-_ELSEWHERE = ("loop", "xbegin", "ljmp", "retf", "sysret", "sysexit")
+_ELSEWHERE = ("loop", "xbegin")
 """Instructions that go where they are not followed to: compilers do not write them."""
 
 

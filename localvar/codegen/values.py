@@ -203,10 +203,17 @@ def write_statement(read: Read, ctype: CType, arch: Architecture) -> str:
     if read.bit_field is None:
         return f"*({type_name(ctype)} *)({address}) = value;"
     shift, bits = read.bit_field
-    kind = UNSIGNED[next(width for width in (8, 16, 32, 64) if width >= shift + bits)]
+    size = -(-(shift + bits) // 8)
+    kind = UNSIGNED[next(width for width in (8, 16, 32, 64) if width >= 8 * size)]
     mask = f"(({kind}){(1 << bits) - 1:#x} << {shift})"
-    return (f"{kind} *storage = ({kind} *)({address});\n\n"
-            f"*storage = (*storage & ({kind})~{mask}) | (({kind})value << {shift} & {mask});")
+
+    def changed(storage: str) -> str:
+        return f"{storage} = ({storage} & ({kind})~{mask}) | (({kind})value << {shift} & {mask});"
+
+    if size in (1, 2, 4, 8):
+        return f"{kind} *storage = ({kind} *)({address});\n\n{changed('*storage')}"
+    return (f"{kind} storage = 0;\n\nmemcpy(&storage, (void *)({address}), {size});\n{changed('storage')}\n"
+            f"memcpy((void *)({address}), &storage, {size});")
 
 
 def _into_register(bits: RegisterBits, field: str) -> str:

@@ -109,11 +109,8 @@ def within(location: Location, bit_offset: int, bit_size: int) -> tuple[Location
 def _from_memory(address: Expr, bit_offset: int, bit_size: int, loads: _Loads) -> Expr:
     first = bit_offset // 8
     shift = bit_offset % 8
-    width = width_for(shift + bit_size)
-    if not width:
+    if not width_for(shift + bit_size):
         raise Unproven(Reason("too-large", f"{bit_size} bits are no scalar"))
-    if shift == 0 and bit_size == width:
-        return loads.load(address, first, width)
     return _cut(_gather(address, first, -(-(shift + bit_size) // 8), loads), shift, bit_size)
 
 

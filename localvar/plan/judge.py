@@ -49,6 +49,9 @@ class Locations(Protocol):
     def is_writable(self, address: Address | PerCpu) -> bool:
         """Whether what is linked at an address may be written in the running kernel."""
 
+    def begins_once(self, site: Site) -> bool:
+        """Whether a hit at the entry of the containing concrete function is surely where an activation begins."""
+
     def calls(self, site: Site) -> tuple[Call, ...] | Reason:
         """The calls of the containing concrete function that its frame tells apart, or why it cannot."""
 
@@ -107,14 +110,14 @@ class Judge:
     def read(self, site: Site, variable: Variable, path: Path) -> Read:
         """The read of a path that begins at a variable."""
         found = plan_read(site, variable, path, self.arch)
-        if found.how is How.CALLER:
-            at_entry = site.pc == site.entry and site.kind is SiteKind.INSTRUCTION and not _takes_parameter(found)
-            return replace(_at_entry(found), how=How.DIRECT) if at_entry else self._called(site, found)
-        if found.how is not How.ENTRY_CAPTURE:
+        if found.how not in (How.CALLER, How.ENTRY_CAPTURE):
             return found
         assert found.source is not None
-        if site.pc == site.entry and site.kind is SiteKind.INSTRUCTION:
+        at_entry = site.pc == site.entry and site.kind is SiteKind.INSTRUCTION and not _takes_parameter(found)
+        if at_entry and self.locations.begins_once(site):
             return replace(_at_entry(found), how=How.DIRECT)
+        if found.how is How.CALLER:
+            return self._called(site, found)
         if site.kind is SiteKind.INSTRUCTION and entry_registers(found.source) <= self.intact(site):
             return replace(_at_entry(found), how=How.SAME_PLACE)
         captured = self._captured(site, found)
@@ -123,6 +126,9 @@ class Judge:
 
     def _captured(self, site: Site, found: Read) -> Read:
         """A read of registers at the function's entry: a companion probe there must be possible, and the frame known."""
+        if not self.locations.begins_once(site):
+            return _absent(found, Reason("entry-value", "it needs the registers at the function's entry, and its code may jump "
+                                         "back there: a probe cannot tell which hit is the first"))
         if site.kind is SiteKind.RETURN:
             return found
         if site.entry_why_not is not None:
@@ -134,7 +140,6 @@ class Judge:
         if any(isinstance(node, Entry) for node in walk(frame)):
             return _absent(found, Reason("entry-value", "the frame itself depends on registers at the function's entry"))
         return replace(found, frame=frame)
-
 
     def without_capture(self, read: Read) -> Read:
         """A read that takes no companion probe: from the caller where that can be, else as it was."""

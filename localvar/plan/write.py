@@ -57,6 +57,8 @@ def unwritable(read: Read, locations: Scopes, arch: Architecture) -> Reason | No
         return _reason("it is not in a place of its own here")
     if not is_scalar(read.type):
         return _reason("only scalars can be written")
+    if read.bit_field is not None and sum(read.bit_field) > arch.address_bits:
+        return _reason("its bits lie in more than one word")
     if read.address is not None:
         base, offset = _split(read.address)
         if not _is_mapped(read, base, read.address, arch):
