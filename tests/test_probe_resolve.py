@@ -98,6 +98,19 @@ def test_first_sufficient_coordinate_that_names_something_wins(kernel: Kernel) -
     assert places(kernel, "nobody !", "account", "scan") == ([ACCOUNT, SCAN], [])
 
 
+def test_place_that_several_coordinates_name_is_one_whatever_line_each_asked_for(kernel: Kernel) -> None:
+    """A handler that is bound to both is called once for a hit."""
+    assert places(kernel, "scan", "fs/scan.c:9", "scan+0", f"{SCAN:#x}", "account") == ([SCAN, ACCOUNT], [])
+    found, _ = kernel.places([(text, None) for text in ("nobody ?", "scan", "helper", "scan:1")])
+    assert [(site.pc, by) for site, by in zip(found.sites, found.named_by, strict=True)] == [
+        (SCAN, 1), (OOM_HELPER, 2), (HELPER, 2), (SCAN + 0x10, 3)]
+
+
+def test_aliases_that_refer_to_each_other_are_one_failure_beside_the_others(kernel: Kernel) -> None:
+    loop = alias("a", "b"), alias("b", "a")
+    assert places(kernel, "scan", "a", "nobody", aliases=loop) == ([SCAN], ["alias-loop", "no-such-function"])
+
+
 def alias(name: str, *coordinates: str) -> Alias:
     return Alias(name, tuple(Argument(text, SPAN) for text in coordinates), SPAN)
 
