@@ -79,3 +79,9 @@ def test_function_that_clang_has_made_return_nothing_has_no_result() -> None:
     world = World(f={"type": Ref("long"), "calling_convention": 3}, symbols=[Symbol("f", F, SIZE)])
     read = world.judge.returned(replace(world.site(F), kind=SiteKind.RETURN))
     assert read.reason is not None and read.reason.slug == "no-result"
+
+
+def test_function_that_returns_nothing_says_so() -> None:
+    world = World(symbols=[Symbol("f", F, SIZE)])
+    read = world.judge.returned(replace(world.site(F), kind=SiteKind.RETURN))
+    assert read.reason is not None and read.reason.slug == "void" and read.variable is not None

@@ -65,7 +65,7 @@ class Flow:
         return self._once[entry]
 
     def _begins_once(self, entry: int, ranges: Ranges) -> bool:
-        if self._elf.machine != EM_X86_64:
+        if self.elf.machine != EM_X86_64:
             return False
         if self._is_traced(entry):
             return True

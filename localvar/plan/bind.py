@@ -86,11 +86,15 @@ class Binder:
         """The probe with the sites where it can be armed and everything that it must read is proven."""
         declaration, places = self.probes[number]
         sites = places.sites
+        if not sites and declaration.kind is not ProbeKind.PROBE:
+            self.log.error("no-place", f"a {declaration.kind.value} has one address, the coordinate names none in this kernel",
+                           declaration.span, fix="use LOCALVAR_PROBE, which may have no place")
         bad = {site: text for site in sites if (text := self._problem(declaration, site, roles, uses)) is not None}
         if bad and len(sites) == 1:
-            self._refuse(declaration, sites[0], roles, uses)
+            self._refuse(declaration, places, roles, uses)
         elif bad and not self._names_nothing(roles, uses, sites):
-            self.refusals.some(declaration, list(bad.values()), len(sites))
+            first = next((by for site, by in zip(sites, places.named_by, strict=True) if site in bad), 0)
+            self.refusals.some(declaration, list(bad.values()), len(sites), first)
         left = tuple(self._number(site) for site in sites if site not in bad)
         if declaration.kind is not ProbeKind.PROBE and len(left) > 1:
             self.log.error("several-sites", f"a {declaration.kind.value} has one address, the coordinate names {len(left)}",
@@ -118,10 +122,11 @@ class Binder:
                 return f"{read.path} is not readable at {site.name}: {read.reason.text}"
         return None
 
-    def _refuse(self, declaration: ProbeDeclaration, site: Site, roles: list[tuple[Role, str, set[str]]],
+    def _refuse(self, declaration: ProbeDeclaration, places: Places, roles: list[tuple[Role, str, set[str]]],
                 uses: list[MacroUse]) -> None:
+        [site] = places.sites
         if site.why_not is not None:
-            self.refusals.site(declaration, site)
+            self.refusals.site(declaration, places)
             return
         if site.callers and declaration.kind is not ProbeKind.PROBE:
             self.log.error("not-supported", f"a {declaration.kind.value} cannot tell callers", declaration.span,

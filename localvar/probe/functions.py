@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import islice
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.elf import Elf
@@ -23,10 +24,12 @@ PADDING = "__pfx_"
 """Begins the names of symbols for the padding in front of functions (scripts/link-vmlinux.sh and objtool, since 6.2)."""
 
 
-def matching_functions(info: DebugInfo, name: str, file: str | None) -> list[Die]:
-    """DIEs of the functions named by the glob `name` that are declared in, or belong to a unit of, the glob `file`."""
+def matching_functions(info: DebugInfo, name: str, file: str | None, limit: int | None = None) -> list[Die]:
+    """DIEs of the functions named by the glob `name` that are declared in, or belong to a unit of, the glob `file`; of a
+    glob in files at most `limit`."""
     if is_glob(name) and file is not None and not is_clone(name):
-        return [die for unit in units_of_file(info, file) for die in _functions_of(unit, name) if in_file(die, file)]
+        matching = (die for unit in units_of_file(info, file) for die in _functions_of(unit, name) if in_file(die, file))
+        return list(islice(matching, limit))
     names = glob_names(info.elf, name) if is_glob(name) else [name]
     found = [] if is_clone(name) else functions_named(info, names)
     if not found and (is_clone(name) or not is_glob(name)):

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from localvar.code.arrivals import Arrivals
 from localvar.code.instructions import instruction_starts
 from localvar.diagnostics import Failure, Note, Span, source_failure
 from localvar.dwarf import constants as c
+from localvar.dwarf.elf import SHF_EXECINSTR
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.scope import (
     Chain,
@@ -64,6 +66,11 @@ from localvar.probe.statements import LineStart, Wanted, line_starts
 FUNCTION_LIMIT = 1000
 """Functions that one glob may match: each is a search of the debug info, and a probe."""
 
+SITE_LIMIT = 10000
+"""Places that one coordinate may name, and functions that a glob may match in files: arming more takes minutes."""
+
+_NARROWER = "a narrower pattern or file"
+
 
 class Resolver:
     """Resolves coordinates against one file's debug info."""
@@ -80,10 +87,11 @@ class Resolver:
         target = coordinate.target
         if isinstance(target, AbsoluteAddress):
             sites = [self._at_address(target.address, span)]
-        elif isinstance(target, Function):
-            sites = list(self._function(target, span))
         else:
-            sites = list(self._statement(target, span))
+            found = self._function(target, span) if isinstance(target, Function) else self._statement(target, span)
+            sites = list(islice(found, SITE_LIMIT + 1))
+            if len(sites) > SITE_LIMIT:
+                raise source_failure("too-many", f"it names more than {SITE_LIMIT} places", span, fix=_NARROWER)
         live = [site for site in sites if site.why_not is not OVERRIDDEN]
         unique = {(site.pc, site.scope, site.kind): site for site in live or sites}
         return sorted(unique.values(), key=lambda site: (site.pc, site.scope.dies))
@@ -96,12 +104,19 @@ class Resolver:
             if matched > FUNCTION_LIMIT:
                 raise source_failure("too-many", f"'{name}' matches {matched} functions; no more than {FUNCTION_LIMIT} at once",
                                      span, fix=f"a narrower pattern, or a file: '{name}@file.c:*'")
-        found = matching_functions(self.info, name, file)
+        found = matching_functions(self.info, name, file, SITE_LIMIT + 1)
+        if len(found) > SITE_LIMIT:
+            raise source_failure("too-many", f"'{name}' matches more than {SITE_LIMIT} functions in '{file}'", span,
+                                 fix=_NARROWER)
         if found:
             return found
         raise self._no_function(name, file, span)
 
     def _no_function(self, name: str, file: str | None, span: Span | None) -> Failure:
+        if file is not None and is_glob(name):
+            if not units_of_file(self.info, file):
+                raise self._no_file(file, span)
+            return source_failure("no-such-function", f"no function of '{file}' is '{name}'", span)
         elsewhere = matching_functions(self.info, name, None) if file is not None else []
         if elsewhere:
             files = sorted({path for die in elsewhere if (path := function_file(die))})
@@ -113,6 +128,9 @@ class Resolver:
         close = close_names(self.info.elf, name)
         notes = (Note(f"close names: {', '.join(close)}"),) if close else ()
         return source_failure("no-such-function", f"no function '{name}' in {self._whole}", span, notes=notes)
+
+    def _no_file(self, file: str, span: Span | None) -> Failure:
+        return source_failure("no-such-file", f"no source file '{file}' in debug info of {self._whole}", span)
 
     def _instances(self, target: Function | Statement, span: Span | None) -> list[Instance]:
         functions = self._functions(target.name, target.file, span)
@@ -342,7 +360,7 @@ class Resolver:
                                  fix="name the function, or write the line's number in the file")
         units = units_of_file(self.info, file)
         if not units:
-            raise source_failure("no-such-file", f"no source file '{file}' in debug info of {self._whole}", span)
+            raise self._no_file(file, span)
         found = self._in_file(units, file, target, _wanted_lines(target.where, 0))
         if not found:
             lines = {site.line for site in self._in_file(units, file, target, lambda _: True)}
@@ -350,14 +368,15 @@ class Resolver:
             near = sorted(lines, key=lambda line: (abs(line - asked), -line))[:4]
             if not target.nearest or not near:
                 notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
-                raise source_failure("no-such-line", f"no code at line {asked} of '{file}'", span, notes=notes)
+                which = f"at line {asked} of" if isinstance(target.where, Lines) else "of functions that it names in"
+                raise source_failure("no-such-line", f"no code {which} '{file}'", span, notes=notes)
             found = self._in_file(units, file, target, lambda line: line == near[0])
         yield from found
 
     def _in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
-        return [self._line_site(place)
-                for place in places_of_lines(self.arrivals, units, file, wanted)
-                if target.name == "*" or in_function(place.chain, target.name)]
+        places = (place for place in places_of_lines(self.arrivals, units, file, wanted)
+                  if target.name == "*" or in_function(place.chain, target.name))
+        return [self._line_site(place) for place in islice(places, SITE_LIMIT + 1)]
 
     def _lines_of(self, function: Die, target: Statement) -> Iterator[Site]:
         source = origin(function)
@@ -414,11 +433,26 @@ class Resolver:
 
     # -- addresses ------------------------------------------------------------------------------------------------
 
+    def _no_address(self, address: int, span: Span | None) -> Failure:
+        """No function holds an address: what is there?"""
+        elf = self.info.elf
+        section = elf.section_at(address)
+        if section is None:
+            return source_failure("not-text", f"address {address:#x} is in no section of this kernel", span,
+                                  fix="write a link-time address, as System.map has it; in a module, module(\"name\")"
+                                      ".statement(\"function+0xoffset\")")
+        if not section.flags & SHF_EXECINSTR:
+            return source_failure("not-text", f"address {address:#x} is in {section.name}, which holds no code", span)
+        holding = (symbol for symbol in elf.symbols if symbol.value <= address < symbol.value + max(symbol.size, 1))
+        symbol = max(holding, key=lambda one: one.value, default=None)
+        where = f" ({symbol.name}+{address - symbol.value:#x})" if symbol else ""
+        return source_failure("no-debug-info", f"no function in debug info holds address {address:#x}{where}", span)
+
     def _at_address(self, address: int, span: Span | None) -> Site:
         unit = self.info.unit_of_pc(address)
         function = function_at(unit, address) if unit else None
         if function is None:
-            raise source_failure("no-debug-info", f"no function in debug info holds address {address:#x}", span)
+            raise self._no_address(address, span)
         chain = chain_at(function, address)
         site = self._site(chain, address, outer=True)
         for instance in all_instances([function]):
