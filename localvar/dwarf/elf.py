@@ -121,7 +121,6 @@ class Contents:
             yield match.start() - self.start
             match = pattern.search(self.data, match.start() + 1, end)
 
-
     @cached_property
     def _populated(self) -> bool:
         """Have the pages mapped at once: one by one, as a search comes to them, takes half as long as the search."""
@@ -344,22 +343,28 @@ class Elf:
         self._lookups += 1
         if self.type == ET_REL or self._lookups > _FEW:
             table, _ = self._symtab
-            places = self._by_value.get(address, ())
-            found = [self._symbol(_SYMBOL.unpack_from(table.data, table.start + at)) for at in places]
+            first, others = self._by_value
+            numbers = [first[address], *others.get(address, ())] if address in first else []
+            found = [self._symbol(_SYMBOL.unpack_from(table.data, table.start + number * _SYMBOL.size)) for number in numbers]
         else:
             found = [self._symbol(raw) for raw in self._matches([struct.pack("<Q", address)], self._values)]
         return tuple(s for s in found if s.section and s.name and s.type <= STT_FUNC)
 
     @cached_property
-    def _by_value(self) -> dict[int, list[int]]:
-        """Address to where the symbols there stand in the table."""
+    def _by_value(self) -> tuple[dict[int, int], dict[int, list[int]]]:
+        """Address to the number of the first symbol there, and to those of the others."""
         table, _ = self._symtab
-        raw = table.bytes(0, table.size - table.size % _SYMBOL.size)
-        bases = {s.index: s.address for s in self.sections} if self.type == ET_REL else {}
-        found: dict[int, list[int]] = {}
-        for index, (section, value) in enumerate(_PLACE.iter_unpack(raw)):
-            found.setdefault(value + bases.get(section, 0), []).append(index * _SYMBOL.size)
-        return found
+        values = words("Q", self._values.data[:])
+        if self.type == ET_REL:
+            bases = {section.index: section.address for section in self.sections}
+            raw = table.bytes(0, table.size - table.size % _SYMBOL.size)
+            values = array("Q", [value + bases.get(section, 0) for section, value in _PLACE.iter_unpack(raw)])
+        first = dict(zip(reversed(values), range(len(values) - 1, -1, -1), strict=True))
+        others: dict[int, list[int]] = {}
+        for number, value in enumerate(values):
+            if first[value] != number:
+                others.setdefault(value, []).append(number)
+        return first, others
 
     def _matches(self, needles: list[bytes], column: Contents) -> Iterator[tuple[int, ...]]:
         """Symbol table entries that hold one of needles in a column, by search."""

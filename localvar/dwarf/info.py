@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -76,15 +76,16 @@ class DebugInfo:
             found = self._units[offset] = Unit(self, offset, self._header(offset))
         return found
 
-    def unit_bytes(self, offset: int, size: int) -> bytes:
-        """The first size bytes of the unit whose header is at offset."""
-        contents, start = self._place(offset)
-        return bytes(contents.bytes(start, size))
+    def raw(self, position: int, size: int) -> bytes:
+        """The size bytes at a position."""
+        contents, offset = self._place(position)
+        return contents.bytes(offset, size)
 
-    def units_where(self, wanted: Callable[[Unit], bool]) -> list[Unit]:
-        """The units that are wanted.  Those that are not, and were not in use, are forgotten: all are as large as the file."""
+    def units_where(self, wanted: Callable[[Unit], bool], offsets: Collection[int] | None = None) -> list[Unit]:
+        """The units (of those at offsets) that are wanted.  Others that were not in use are forgotten: all are as large as the
+        file."""
         found = []
-        for offset in self.unit_offsets:
+        for offset in self.unit_offsets if offsets is None else offsets:
             known = offset in self._units
             unit = self.unit(offset)
             if wanted(unit):
