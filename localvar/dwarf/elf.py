@@ -145,6 +145,7 @@ class Elf:
         self.path = path
         self._data = data
         self._contents: dict[int, Contents] = {}
+        self._unrelocated: dict[int, Contents] = {}
         self._lookups = 0
         try:
             self._read_headers()
@@ -228,13 +229,22 @@ class Elf:
             found = self._contents[section.index] = self._load(section)
         return found
 
+    def unrelocated(self, name: str) -> Contents:
+        """As contents(), numbers that the linker or loader fills in left as they are: to look for strings."""
+        section = self._by_name.get(name)
+        if section is None or section.type == SHT_NOBITS:
+            return _EMPTY
+        found = self._unrelocated.get(section.index)
+        if found is None:
+            found = Contents(self._data, section.offset, section.size)
+            if section.flags & SHF_COMPRESSED:
+                found = self._decompress(section, found)
+            self._unrelocated[section.index] = found
+        return found
+
     def _load(self, section: Section) -> Contents:
-        contents = Contents(self._data, section.offset, section.size)
-        if section.flags & SHF_COMPRESSED:
-            contents = self._decompress(section, contents)
-        if self.type == ET_REL:
-            contents = self._relocate(section, contents)
-        return contents
+        contents = self.unrelocated(section.name)
+        return self._relocate(section, contents) if self.type == ET_REL else contents
 
     def _decompress(self, section: Section, contents: Contents) -> Contents:
         try:
@@ -263,7 +273,7 @@ class Elf:
         for table in relocations:
             if table.link >= len(self.sections) or table.size % _RELA.size:
                 raise self._damaged(f"{table.name} is no table of relocations")
-            relocate(self, data, self._data[table.offset : table.offset + table.size], self.sections[table.link])
+            relocate(self, data, self._data[table.offset : table.offset + table.size])
         return Contents(bytes(data), 0, len(data))
 
     def code_relocations(self) -> Iterator[tuple[int, int, Symbol, int]]:

@@ -13,7 +13,7 @@ from localvar.diagnostics import environment_failure
 from localvar.dwarf import constants as c
 from localvar.dwarf.abbrev import Abbreviation, parse_abbreviations, parse_one
 from localvar.dwarf.aranges import address_ranges
-from localvar.dwarf.elf import BytePattern, Contents, Elf
+from localvar.dwarf.elf import SHT_NOBITS, BytePattern, Contents, Elf
 from localvar.dwarf.errors import DwarfError, Truncated
 from localvar.dwarf.unit import Die, Unit, UnitHeader
 
@@ -36,8 +36,8 @@ class DebugInfo:
         self.elf = elf
         self.base = base
         self.module = module
-        self.contents: Contents = elf.contents(".debug_info")
-        if not self.contents.size:
+        section = elf.section(".debug_info")
+        if section is None or section.type == SHT_NOBITS or not section.size:
             raise environment_failure(
                 "no-debug-info", f"{elf.path}: no debug info (.debug_info is missing or empty)",
                 fix="install the kernel's debug package (Debian: linux-image-<release>-dbg), or build with CONFIG_DEBUG_INFO=y",
@@ -48,6 +48,11 @@ class DebugInfo:
         self._abbreviations: dict[tuple[int, int, int, int], dict[int, Abbreviation]] = {}
 
     # -- units ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def contents(self) -> Contents:
+        """The bytes of .debug_info: of a module they are made when they are first asked for."""
+        return self.elf.contents(".debug_info")
 
     def _place(self, position: int) -> tuple[Contents, int]:
         """The section that a position stands in, and the offset there: .debug_types of DWARF 4 (type units) counts as
