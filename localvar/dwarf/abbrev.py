@@ -71,6 +71,16 @@ class Abbreviation:
         return c.DW_AT_name in names and c.DW_AT_declaration not in names
 
     @cached_property
+    def fronts(self) -> dict[int, int]:
+        """Bytes of the attributes in front of each one, by its name: -1 where the data tells."""
+        found, before = dict[int, int](), 0
+        for name, form, _ in self.attributes:
+            found.setdefault(name, before)
+            size = form_size(form, *self.sizes)
+            before = -1 if size is None or before < 0 else before + size
+        return found
+
+    @cached_property
     def layout(self) -> tuple[dict[int, tuple[int, int]], tuple[Run, ...]]:
         """How to decode the attributes: those that take no byte (name to form and value), and runs of the others."""
         constants = {name: (form, 1 if form == c.DW_FORM_flag_present else constant)

@@ -142,7 +142,8 @@ class DebugInfo:
         """The DIE at a section offset, or with that key."""
         offset -= self.base if offset >= self.base else 0
         unit = self.unit_at(offset)
-        return unit.die(offset - unit.offset)
+        nest = unit.nests.get(offset - unit.offset)
+        return unit.die(offset - unit.offset) if nest is None else nest.die
 
     def type_die(self, signature: int) -> Die:
         """The type that a type unit defines (DW_FORM_ref_sig8).  Raises DwarfError for unknown ones."""
