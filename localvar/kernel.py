@@ -24,6 +24,7 @@ from localvar.model.source import Alias
 from localvar.plan.judge import Judge
 from localvar.plan.nearest import nearest
 from localvar.probe.coordinate import Coordinate, CoordinateError, Function, Presence, alias_reference, parse
+from localvar.probe.maybe import may_have
 
 __all__ = ["Kernel", "ModuleSource", "Spot"]
 
@@ -150,7 +151,7 @@ class Kernel:
         except Failure as failure:
             raise Failure(tuple(replace(d, span=d.span or span) for d in failure.diagnostics), failure.status) from None
         found, absent = list[Site](), list[Failure]()
-        for image in images:
+        for image in images if len(images) == 1 else self._possible(images, coordinate):
             try:
                 found += image.resolver.resolve(coordinate, span)
             except Failure as failure:
@@ -158,6 +159,11 @@ class Kernel:
         if not found:
             raise absent[0]
         return found
+
+    @staticmethod
+    def _possible(images: list[Image], coordinate: Coordinate) -> list[Image]:
+        """The images that can have what a coordinate names; the first, too, which has the word where none has it."""
+        return [images[0], *(image for image in images[1:] if may_have(image.elf, coordinate.target))]
 
     # -- identity -------------------------------------------------------------------------------------------------
 

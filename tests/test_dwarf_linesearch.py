@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from localvar.dwarf import abbrev
 from localvar.dwarf import constants as c
 from localvar.dwarf.abbrev import parse_one
 from localvar.dwarf.leb128 import uleb
@@ -219,6 +220,35 @@ def test_an_abbreviation_behind_others_is_found(front: bytes) -> None:
     first = b"\x03\x13\x01\x03\x08\x00\x00"
     found = parse_one(first + front + b"\x02\x11\x01\x03\x08\x00\x00\x00", b"\x02", 8, 4, 5)
     assert found is not None and found.tag == c.DW_TAG_compile_unit and found.attributes == ((c.DW_AT_name, c.DW_FORM_string, 0),)
+
+
+def test_abbreviations_are_those_that_are_read_one_number_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    info = vmlinux()
+    headers = [info.unit(offset).header for offset in info.unit_offsets[::20]]
+    short = [info.abbreviations(header) for header in headers]
+    taken = sum(map(len, short))
+    monkeypatch.setattr(abbrev, "_declarations", lambda data, at: ([], at))
+    monkeypatch.setattr(info, "_abbreviations", {})
+    assert short == [info.abbreviations(header) for header in headers] and taken > 10_000
+
+
+def test_most_abbreviations_have_a_short_way() -> None:
+    info = vmlinux()
+    table = bytes(info.elf.contents(".debug_abbrev").bytes(0, 1 << 20))
+    offsets = [info.unit(offset).header.abbrev_offset for offset in info.unit_offsets[:200]]
+    assert sum(not abbrev._declarations(table, offset)[0] for offset in offsets) <= 2
+
+
+@pytest.mark.parametrize("last", [b"\x3a\x21\x00", b"\x3a\x21\xc0\x00", b"\x3a\x21\x21", b"\x3a\x21\xa1\x21", b""])
+def test_the_end_of_a_declaration_is_no_null_byte_of_its_last_constant(last: bytes) -> None:
+    """Null bytes at the end: of the constant 0 or 64, two of the declaration, one of the table."""
+    one = b"\x01\x2e\x00" + last + b"\0\0"
+    for table in (one + b"\0", one + b"\x02\x18\0\0\0" + b"\0", one + b"\x02" + one[1:] + b"\0"):
+        found = abbrev.parse_abbreviations(table + b"\x03\x2e\x00\x3a\x0b\0\0\0", 0, 8, 4, 5)
+        assert set(found) in ({1}, {1, 2}) and found[1].tag == c.DW_TAG_subprogram
+        assert [constant for _, _, constant in found[1].attributes] == {
+            b"\x3a\x21\x00": [0], b"\x3a\x21\xc0\x00": [64], b"\x3a\x21\x21": [33], b"\x3a\x21\xa1\x21": [33 + (0x21 << 7)],
+            b"": []}[last]
 
 
 def plain_chain(function: Die, pc: int) -> Chain:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from localvar.diagnostics import environment_failure
 from localvar.dwarf import constants as c
 from localvar.dwarf.abbrev import Abbreviation, parse_abbreviations, parse_one
 from localvar.dwarf.aranges import address_ranges
-from localvar.dwarf.elf import BytePattern, Contents, Elf
+from localvar.dwarf.elf import SHT_NOBITS, BytePattern, Contents, Elf
 from localvar.dwarf.errors import DwarfError, Truncated
 from localvar.dwarf.unit import Die, Unit, UnitHeader
 
@@ -36,8 +36,8 @@ class DebugInfo:
         self.elf = elf
         self.base = base
         self.module = module
-        self.contents: Contents = elf.contents(".debug_info")
-        if not self.contents.size:
+        section = elf.section(".debug_info")
+        if section is None or section.type == SHT_NOBITS or not section.size:
             raise environment_failure(
                 "no-debug-info", f"{elf.path}: no debug info (.debug_info is missing or empty)",
                 fix="install the kernel's debug package (Debian: linux-image-<release>-dbg), or build with CONFIG_DEBUG_INFO=y",
@@ -48,6 +48,11 @@ class DebugInfo:
         self._abbreviations: dict[tuple[int, int, int, int], dict[int, Abbreviation]] = {}
 
     # -- units ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def contents(self) -> Contents:
+        """The bytes of .debug_info: of a module they are made when they are first asked for."""
+        return self.elf.contents(".debug_info")
 
     def _place(self, position: int) -> tuple[Contents, int]:
         """The section that a position stands in, and the offset there: .debug_types of DWARF 4 (type units) counts as
@@ -76,15 +81,16 @@ class DebugInfo:
             found = self._units[offset] = Unit(self, offset, self._header(offset))
         return found
 
-    def unit_bytes(self, offset: int, size: int) -> bytes:
-        """The first size bytes of the unit whose header is at offset."""
-        contents, start = self._place(offset)
-        return bytes(contents.bytes(start, size))
+    def raw(self, position: int, size: int) -> bytes:
+        """The size bytes at a position."""
+        contents, offset = self._place(position)
+        return contents.bytes(offset, size)
 
-    def units_where(self, wanted: Callable[[Unit], bool]) -> list[Unit]:
-        """The units that are wanted.  Those that are not, and were not in use, are forgotten: all are as large as the file."""
+    def units_where(self, wanted: Callable[[Unit], bool], offsets: Collection[int] | None = None) -> list[Unit]:
+        """The units (of those at offsets) that are wanted.  Others that were not in use are forgotten: all are as large as the
+        file."""
         found = []
-        for offset in self.unit_offsets:
+        for offset in self.unit_offsets if offsets is None else offsets:
             known = offset in self._units
             unit = self.unit(offset)
             if wanted(unit):
@@ -136,7 +142,8 @@ class DebugInfo:
         """The DIE at a section offset, or with that key."""
         offset -= self.base if offset >= self.base else 0
         unit = self.unit_at(offset)
-        return unit.die(offset - unit.offset)
+        nest = unit.nests.get(offset - unit.offset)
+        return unit.die(offset - unit.offset) if nest is None else nest.die
 
     def type_die(self, signature: int) -> Die:
         """The type that a type unit defines (DW_FORM_ref_sig8).  Raises DwarfError for unknown ones."""

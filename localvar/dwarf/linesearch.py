@@ -49,6 +49,9 @@ class _Addresses(dict[bytes, int]):
     def __missing__(self, token: bytes) -> int:
         opcodes, code = self._opcodes, token[0]
         step = 0
+        if code == c.DW_LNS_advance_line and len(token) > 1:  # most of the different ones
+            self[token] = 0
+            return 0
         if not code:
             raise ValueError("an extended opcode that is not known")
         if len(token) == 1 and code < opcodes.base and code not in (c.DW_LNS_copy, c.DW_LNS_const_add_pc):
@@ -77,6 +80,8 @@ class _Lines(dict[bytes, int]):
         step = 0
         if code >= opcodes.base:
             step = opcodes.line_base + (code - opcodes.base) % opcodes.line_range
+        elif code == c.DW_LNS_advance_line and len(token) == 3:
+            step = (token[1] & 0x7F | token[2] << 7) - (token[2] << 8 & 0x4000)
         elif code == c.DW_LNS_advance_line:
             step = sleb(token, 1)[0]
         self[token] = step

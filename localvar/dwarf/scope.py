@@ -13,6 +13,7 @@ from operator import itemgetter
 from localvar.dwarf import constants as c
 from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.manynames import units_naming
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.ranges import Ranges, die_ranges
 from localvar.dwarf.unit import Die, Entry, Unit
@@ -116,8 +117,8 @@ def function_dies(info: DebugInfo, name: str) -> list[Die]:
 
 
 def functions_named(info: DebugInfo, names: Collection[str]) -> list[Die]:
-    """function_dies() of all the names, by name: in one walk of the units' top levels where there are many, which takes as long
-    as twenty searches.  Functions within functions or namespaces are found by search only."""
+    """function_dies() of all the names, by name: where there are many in one walk of the top levels of the units that can have
+    them.  Functions within functions or namespaces are found by search only."""
     if len(names) < _MANY:
         return [die for name in names for die in function_dies(info, name)]
     found: dict[str, list[Die]] = {name: [] for name in sorted(names)}
@@ -133,7 +134,7 @@ def functions_named(info: DebugInfo, names: Collection[str]) -> list[Die]:
                     found[name].append(die)
         return sum(map(len, found.values())) != before
 
-    info.units_where(collect)
+    info.units_where(collect, units_naming(info, names))
     return [die for dies in found.values() for die in dies]
 
 

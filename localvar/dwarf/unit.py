@@ -63,7 +63,7 @@ class Unit:
     @cached_property
     def data(self) -> bytes:
         """The bytes of the unit, its header included."""
-        return self.info.unit_bytes(self.offset, self.header.length)
+        return self.info.raw(self.offset, self.header.length)
 
     @cached_property
     def abbreviations(self) -> dict[int, Abbreviation]:
@@ -149,7 +149,7 @@ class Unit:
     @cached_property
     def root(self) -> Die:
         """The unit's own DIE: read without the other abbreviations, which take ten times as long, where it is near the start."""
-        front = self.info.unit_bytes(self.offset, min(self.header.length, self.header.size + _FRONT))
+        front = self.info.raw(self.offset, min(self.header.length, self.header.size + _FRONT))
         at = self.header.size
         with suppress(DwarfError):
             behind = uleb(front, at)[1]

@@ -67,10 +67,15 @@ def units_of_file(info: DebugInfo, file: str) -> list[Unit]:
     return own or others
 
 
+def last_name(file: str) -> str:
+    """What the last name of each path must end in that `file` names."""
+    return re.split(r"[*?\[\]/]", file)[-1]
+
+
 @lru_cache(maxsize=64)
 def file_test(file: str) -> FileTest:
     """The files of line tables that `file` names."""
-    last = re.split(r"[*?\[\]/]", file)[-1]
+    last = last_name(file)
     if is_glob(file):
         return FileTest(lambda name: name.endswith(last), lambda path: path_matches(path, file))
     return FileTest(lambda name: name.rpartition("/")[2] in (last, ".", ".."), lambda path: path_matches(path, file))
