@@ -9,7 +9,9 @@ from functools import lru_cache
 from typing import Protocol
 
 from localvar.arch import Architecture
+from localvar.code.arrivals import Arrivals
 from localvar.code.flow import Flow
+from localvar.code.results import is_remade, returns_value
 from localvar.code.tails import Tails
 from localvar.diagnostics import source_failure
 from localvar.dwarf.callsites import CallSites
@@ -32,6 +34,11 @@ KEYS = 1 << 40
 """Numbers of DIEs of the n-th module begin at n times this, so that one number names one DIE of all files."""
 
 
+NO_RESULT = Reason("no-result", "it is a clone that gcc makes without the result where no caller uses that, and no call of it is "
+                   "seen to use one")
+"""Why what a clone returns is not known."""
+
+
 class ModuleSource(Protocol):
     """Where modules' files come from.  Raises Failure where there is none with debug info."""
 
@@ -51,7 +58,7 @@ class Image:
         self.locator = Locator(self.info, arch)
         self.flow = Flow(elf)
         self.tails = Tails(self.info, self.flow)
-        self.resolver = Resolver(self.info)
+        self.resolver = Resolver(self.info, Arrivals(self.flow))
         self.arch = arch
         self._calls: dict[int, tuple[Call, ...] | Reason] = {}
 
@@ -78,6 +85,19 @@ class Image:
         placed = [(self.elf.split(call.returns_to), call) for call in found]
         return tuple(replace(_without_addresses(call), returns_to=offset) for (section, offset), call in placed
                      if section == site.section)
+
+    def result(self, site: Site) -> Variable:
+        """What a site's concrete function returns; absent where gcc can have left it out of a clone."""
+        found = self.locator.return_value(site)
+        if isinstance(found.location, Absent) or not is_remade(self.elf, site.entry):
+            return found
+        function = self.info.die(site.scope.dies[-1])
+        try:
+            calls = list(CallSites(self.locator, self.arch).calls(function, False))
+        except Unreadable as problem:
+            return replace(found, location=Absent(problem.reason))
+        known = returns_value(function, site.entry, calls, self.tails, self.elf)
+        return found if known else replace(found, location=Absent(NO_RESULT))
 
     def activation(self, site: Site) -> Activation | Reason:
         """The activation of a site's concrete function, or why it is not known."""
@@ -191,7 +211,7 @@ class Images:
 
     def return_value(self, site: Site) -> Variable:
         """What the site's function returns."""
-        return self.of(site).locator.return_value(site)
+        return self.of(site).result(site)
 
     def static_variable(self, name: str, file: str | None, modules: Sequence[str]) -> Variable | Reason:
         """The variable with static storage of that name in that file, of the kernel or of one of these modules."""

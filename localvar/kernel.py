@@ -24,6 +24,7 @@ from localvar.model.source import Alias
 from localvar.plan.judge import Judge
 from localvar.plan.nearest import nearest
 from localvar.probe.coordinate import Coordinate, CoordinateError, Function, Presence, alias_reference, parse
+from localvar.probe.maybe import may_have
 
 __all__ = ["Kernel", "ModuleSource", "Spot"]
 
@@ -101,14 +102,19 @@ class Kernel:
         A Failure is at the coordinate; for an alias where that coordinate is written, with notes at the uses; for a mistake
         in its syntax at the character that spot tells.
         """
-        sites: list[Site] = []
+        sites: dict[tuple[object, ...], tuple[Site, int]] = {}
         failures: list[Failure] = []
         maxactive = 0
-        for text, span in coordinates:
+        for number, (text, span) in enumerate(coordinates):
             found = 0
             reference = alias_reference(text)
             use = reference[1] if reference and any(alias.name == reference[0] for alias in aliases) else Presence.REQUIRED
-            for written in _without_aliases(_Written(text, span, ()), aliases):
+            try:
+                meant = list(_without_aliases(_Written(text, span, ()), aliases))
+            except Failure as failure:
+                failures.append(failure)
+                continue
+            for written in meant:
                 try:
                     coordinate = _parse(written, spot)
                     use = use if written.uses else coordinate.presence
@@ -116,7 +122,8 @@ class Kernel:
                 except Failure as failure:
                     failures.append(_noted(failure, written.uses))
                     continue
-                sites += named
+                for site in named:
+                    sites.setdefault(site.place, (site, number))
                 found += len(named)
                 if isinstance(coordinate.target, Function):
                     maxactive = max(maxactive, coordinate.target.maxactive or 0)
@@ -124,7 +131,7 @@ class Kernel:
                     break
             if found and use is Presence.SUFFICIENT:
                 break
-        return Places(tuple(dict.fromkeys(sites)), maxactive), failures
+        return Places(tuple(site for site, _ in sites.values()), maxactive, tuple(by for _, by in sites.values())), failures
 
     def _named(self, coordinate: Coordinate, use: Presence, span: Span | None) -> list[Site]:
         """The sites of a coordinate; none where it, or the alias that it stands in, may be absent and is."""
@@ -144,7 +151,7 @@ class Kernel:
         except Failure as failure:
             raise Failure(tuple(replace(d, span=d.span or span) for d in failure.diagnostics), failure.status) from None
         found, absent = list[Site](), list[Failure]()
-        for image in images:
+        for image in images if len(images) == 1 else self._possible(images, coordinate):
             try:
                 found += image.resolver.resolve(coordinate, span)
             except Failure as failure:
@@ -152,6 +159,11 @@ class Kernel:
         if not found:
             raise absent[0]
         return found
+
+    @staticmethod
+    def _possible(images: list[Image], coordinate: Coordinate) -> list[Image]:
+        """The images that can have what a coordinate names; the first, too, which has the word where none has it."""
+        return [images[0], *(image for image in images[1:] if may_have(image.elf, coordinate.target))]
 
     # -- identity -------------------------------------------------------------------------------------------------
 
@@ -207,6 +219,19 @@ def _without_aliases(written: _Written, aliases: Sequence[Alias]) -> Iterator[_W
     for argument in alias.coordinates:
         uses = ((alias.name, written.span), *written.uses)
         yield from _without_aliases(_Written(argument.text, argument.span, uses), aliases)
+
+
+def misspelt(aliases: Sequence[Alias], spot: Spot) -> list[Failure]:
+    """What is wrong with the spelling of the aliases' coordinates, used or not."""
+    found, names = [], {alias.name for alias in aliases}
+    for argument in (argument for alias in aliases for argument in alias.coordinates):
+        reference = alias_reference(argument.text)
+        if reference is None or reference[0] not in names:
+            try:
+                _parse(_Written(argument.text, argument.span, ()), spot)
+            except Failure as failure:
+                found.append(failure)
+    return found
 
 
 def _noted(failure: Failure, uses: Sequence[tuple[str, Span | None]]) -> Failure:

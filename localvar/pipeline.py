@@ -14,7 +14,7 @@ from localvar.codegen.entries import make_entries
 from localvar.codegen.render import Output, render
 from localvar.codegen.tables import KernelIdentity, ModuleIdentity
 from localvar.diagnostics import Log, Span
-from localvar.kernel import Kernel
+from localvar.kernel import Kernel, misspelt
 from localvar.model.plan import ReadPlan
 from localvar.model.site import Places
 from localvar.model.source import ProbeDeclaration, ProbeSource
@@ -82,6 +82,10 @@ def resolve(source: ProbeSource, kernel: Kernel, log: Log) -> list[tuple[ProbeDe
         for diagnostic in (d for failure in failures for d in failure.diagnostics):
             log.add(diagnostic)
         found.append((declaration, places))
+    told = {diagnostic.span for diagnostic in log.diagnostics}
+    for diagnostic in (d for failure in misspelt(source.aliases, spot) for d in failure.diagnostics):
+        if diagnostic.span not in told:
+            log.add(diagnostic)
     return found
 
 

@@ -31,6 +31,8 @@ HEADERS = {
 #define __exit
 #define __always_inline inline __attribute__((always_inline))
 #define __force
+#define __noreturn __attribute__((__noreturn__))
+#define __compiletime_error(text) __attribute__((__error__(text)))
 #define static_assert(e, ...) _Static_assert(e, #e)
 typedef _Bool bool;
 enum { false, true };

@@ -81,6 +81,8 @@ SYNTAX = {
     "in a macro": Mistake(
         "coordinate", "10:22", ("coordinate 'kernel.fuction(account)'",),
         text=f'{HEAD}#define WHERE "kernel.fuction(account)"\n{HANDLER.format("")}LOCALVAR_PROBE(seen, WHERE);\n'),
+    "in an alias that is not used": Mistake("coordinate", "4:31", ("`function` or `statement`",),
+                                            text=f'{HEAD}PROBE_ALIAS("vm.oom", "kernel.fuction(1)");\n'),
     "in an alias": Mistake("coordinate", "4:31", ("`function` or `statement`", "h.c:10:22: note: alias 'vm.oom' is used here"),
                            text=f'{HEAD}PROBE_ALIAS("vm.oom", "kernel.fuction(1)");\n{HANDLER.format("")}'
                                 'LOCALVAR_PROBE(seen, "vm.oom");\n'),
@@ -90,6 +92,9 @@ VARIABLES = {
     "no such variable": Mistake(
         "no-such-variable", "6:25", ("no variable 'cuont'", "close names: count", "in scope there: task, "),
                                 body="long c = GET_LOCAL_VAR(cuont);"),
+    "no such parameter": Mistake(
+        "no-such-variable", "6:25", ("no parameter 'total' of the function at account+0x0", "its parameters: task, count, flags"),
+        body="long c = GET_ENTRY_VAR(total);"),
     "not yet assigned": Mistake("no-range", "6:25", ("'total' is not readable at account+0x0 (mm/oom.c:10)",
                                                      "total: readable at account+0x20 (mm/oom.c:16)"),
                                 body="long c = GET_LOCAL_VAR(total);"),
@@ -139,6 +144,15 @@ HANDLERS = {
         "second-hook", "7:1", ("LOCALVAR_BEGIN() a second time", "h.c:5:1: note: it is here already"),
         text=f"{HEAD}static int a(void) {{ return 0; }}\nLOCALVAR_BEGIN(a);\nstatic int b(void) {{ return 0; }}\n"
              "LOCALVAR_BEGIN(b);\n"),
+    "an alias twice": Mistake(
+        "second-alias", "5:1", ('PROBE_ALIAS "vm.oom" a second time', "h.c:4:1: note: it is here already"),
+        text=f'{HEAD}PROBE_ALIAS("vm.oom", "account");\nPROBE_ALIAS("vm.oom", "scan");\n'),
+    "no name of an alias": Mistake("alias-name", "4:13", ('"kernel.oom" cannot be the name of an alias',),
+                                   text=f'{HEAD}PROBE_ALIAS("kernel.oom", "account");\n'),
+    "plain kprobe without a place": Mistake(
+        "no-place", "6:29", ("a struct kprobe has one address, the coordinate names none in this kernel",),
+        text=f"{HEAD}#include <linux/kprobes.h>\nstatic int pre(struct kprobe *p, struct pt_regs *regs) {{ return 0; }}\n"
+             'static struct kprobe kp = { PROBE_LOCATION("nobody ?"), .pre_handler = pre };\n'),
     "no probe": Mistake("unbound", "6:11", ("GET_LOCAL_VAR in 'seen', which no probe calls",),
                         text=HEAD + HANDLER.format("long c = GET_LOCAL_VAR(count);")),
     "no localvar.h": Mistake("no-localvar-h", "4:11", ("#include <localvar.h>",),
@@ -235,6 +249,13 @@ def test_sites_that_are_left_out_are_one_warning_and_the_rest_is_expanded(module
     assert "no variable 'task' in scope at helper+0x0 (fs/scan.c:5)" in ran.err
     assert b"0xffffffff81000100" in (module / "h.localvar.c").read_bytes()
     assert b"0xffffffff81000200" not in (module / "h.localvar.c").read_bytes()
+
+
+def test_left_out_sites_are_told_at_the_coordinate_that_names_them(module: Path) -> None:
+    text = f'{HEAD}{HANDLER.format("long c = GET_LOCAL_VAR(count);")}LOCALVAR_PROBE(seen, "nobody ?", "scan", "helper");\n'
+    (module / "h.c").write_text(text)
+    ran = expand()
+    assert ran.err.startswith("h.c:9:42: warning: 2 of 3 sites are left out [sites-left-out]\n")
 
 
 @pytest.mark.parametrize("use", ["GET_LOCAL_VAR_OR(cuont, 3)", "LOCAL_VAR_AVAILABLE(cuont)"])

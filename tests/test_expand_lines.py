@@ -38,6 +38,9 @@ FILES: dict[str, dict[str, str | bytes]] = {
         "h.c": HEAD + "struct own { int a; };\n\nstatic struct own\nown = {\n\t.a = 1,\n};\n\n" + SEEN.replace(
             "return", "struct own *o = &own; return o->a +") + "int after;\n"},
     "localvar.h from a header": {"h.c": '#include "all.h"\n\n' + SEEN + "int after;\n", "all.h": HEAD},
+    "header read once from two places": {"h.c": HEAD + '#include "a.h"\n#include "own.h"\n#include "a.h"\nint after;\n',
+                                         "a.h": '#pragma once\n#include "own.h"\nint a = 1;\n',
+                                         "own.h": f"#pragma once\n{SEEN}"},
     "header without a newline at the end": {"h.c": HEAD + '#include "own.h"\nint after;\n', "own.h": SEEN.rstrip("\n")},
     "header included twice": {"h.c": HEAD + '#include "own.h"\n#include "own.h"\nint after;\n',
                               "own.h": f"#ifndef OWN_H\n#define OWN_H\n{SEEN}#endif\n"},
@@ -125,6 +128,8 @@ def test_users_lines_stand_under_their_numbers_and_are_what_they_were(expansion:
             assert line in lines.get((name, number), []), f"{name}:{number} {line!r}"
         for number, pieces in parts.items():
             there = "\n".join(lines.get((name, number), []))
+            if "\tlocalvar_unbound();" in there:
+                continue  # the body of what no probe reaches
             for piece in pieces:
                 before, there_is, there = there.partition(piece)
                 assert there_is, f"{name}:{number}: {piece!r} is missing behind {before!r}"

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "model": {"localvar", "arch", "diagnostics"},
     "ctext": BASE,
     **dict.fromkeys(STAGES, BASE),
-    "probe": BASE | {"dwarf"},
+    "probe": BASE | {"dwarf", "code"},
     "code": BASE | {"dwarf"},
     "kbuild": BASE,
     "images": BASE | STAGES,
@@ -43,7 +43,7 @@ MAY_IMPORT = {
 }
 #: Third-party package: the parts that may import it.
 LIBRARIES = {
-    "capstone": {"code", "probe"},
+    "capstone": {"code"},
     "clang": {"source", "types"},
     "click": {"cli"},
     "elftools": {"dwarf"},

@@ -8,7 +8,7 @@ import pytest
 from localvar.diagnostics import Failure, Span
 from localvar.kernel import Kernel
 from localvar.model.source import Alias, Argument
-from tests.small_kernel import ACCOUNT, HELPER, OOM_HELPER, SCAN, write_small_kernel
+from tests.small_kernel import ACCOUNT, DATA, ENTRY, HELPER, OOM_HELPER, SCAN, write_small_kernel
 
 SPAN = Span("tapset.h", 0, 1, 1, 1)
 
@@ -98,6 +98,19 @@ def test_first_sufficient_coordinate_that_names_something_wins(kernel: Kernel) -
     assert places(kernel, "nobody !", "account", "scan") == ([ACCOUNT, SCAN], [])
 
 
+def test_place_that_several_coordinates_name_is_one_whatever_line_each_asked_for(kernel: Kernel) -> None:
+    """A handler that is bound to both is called once for a hit."""
+    assert places(kernel, "scan", "fs/scan.c:9", "scan+0", f"{SCAN:#x}", "account") == ([SCAN, ACCOUNT], [])
+    found, _ = kernel.places([(text, None) for text in ("nobody ?", "scan", "helper", "scan:1")])
+    assert [(site.pc, by) for site, by in zip(found.sites, found.named_by, strict=True)] == [
+        (SCAN, 1), (OOM_HELPER, 2), (HELPER, 2), (SCAN + 0x10, 3)]
+
+
+def test_aliases_that_refer_to_each_other_are_one_failure_beside_the_others(kernel: Kernel) -> None:
+    loop = alias("a", "b"), alias("b", "a")
+    assert places(kernel, "scan", "a", "nobody", aliases=loop) == ([SCAN], ["alias-loop", "no-such-function"])
+
+
 def alias(name: str, *coordinates: str) -> Alias:
     return Alias(name, tuple(Argument(text, SPAN) for text in coordinates), SPAN)
 
@@ -112,3 +125,34 @@ def test_largest_maxactive_of_the_coordinates_is_handed_on(kernel: Kernel) -> No
     texts = ['kernel.function("scan").return.maxactive(5)', 'kernel.function("account").return.maxactive(9)']
     assert kernel.places([(text, None) for text in texts])[0].maxactive == 9
     assert kernel.places([("scan", None)])[0].maxactive == 0
+
+
+def message(kernel: Kernel, coordinate: str) -> str:
+    with pytest.raises(Failure) as failure:
+        kernel.sites(coordinate)
+    diagnostic = failure.value.diagnostics[0]
+    return f"{diagnostic.message} [{diagnostic.slug}]"
+
+
+@pytest.mark.parametrize(("coordinate", "expected"), [
+    ('kernel.function("z*@mm/oom.c")', "no function of 'mm/oom.c' is 'z*' [no-such-function]"),
+    ('kernel.function("z*@mm/none.c")', "no source file 'mm/none.c' in debug info of this kernel [no-such-file]"),
+    ('kernel.statement("z*@mm/oom.c:*")', "no code of functions that it names in 'mm/oom.c' [no-such-line]"),
+    (f"{DATA:#x}", f"address {DATA:#x} is in .data, which holds no code [not-text]"),
+    ("0xffffffffc0000000", "address 0xffffffffc0000000 is in no section of this kernel [not-text]"),
+    (f"{ENTRY + 4:#x}", f"no function in debug info holds address {ENTRY + 4:#x} (entry_code+0x4) [no-debug-info]"),
+])
+def test_what_is_not_there_is_told_by_what_is(kernel: Kernel, coordinate: str, expected: str) -> None:
+    assert message(kernel, coordinate) == expected
+
+
+@pytest.mark.parametrize(("coordinate", "expected"), [
+    ('kernel.function("*@*.c")', "'*' matches more than 2 functions in '*.c' [too-many]"),
+    ("mm/oom.c:*", "it names more than 2 places [too-many]"),
+    ('kernel.statement("account@mm/oom.c:*")', "it names more than 2 places [too-many]"),
+])
+def test_more_places_than_can_be_armed_are_refused(kernel: Kernel, monkeypatch: pytest.MonkeyPatch, coordinate: str,
+                                                   expected: str) -> None:
+    monkeypatch.setattr("localvar.probe.resolve.SITE_LIMIT", 2)
+    assert message(kernel, coordinate) == expected
+    assert len(kernel.sites("helper")) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from localvar.ctext import declare
 from localvar.ctext.names import Unspeakable
-from localvar.dwarf import scope
+from localvar.dwarf import manynames, scope
 from localvar.dwarf.elf import STT_FUNC, Elf
 from localvar.dwarf.scope import functions_named
 from localvar.model.ctype import (
@@ -29,8 +29,9 @@ from localvar.model.ctype import (
     UnknownType,
     Void,
 )
+from localvar.probe.functions import glob_names
 from tests.dwarf_support import vmlinux
-from tests.dwarfgen import Addr, Die, Image, Symbol, Unit
+from tests.dwarfgen import Addr, Die, Form, Image, Symbol, Unit
 
 SEED = 20260101
 
@@ -64,6 +65,32 @@ def test_functions_of_many_names_are_those_of_a_search_for_each(monkeypatch: pyt
     monkeypatch.setattr(scope, "_MANY", 1 << 30)
     one_by_one = [die.key for die in functions_named(info, sorted(names))]
     assert at_once == one_by_one and len(at_once) > 700
+
+
+@pytest.mark.parametrize("pattern", ["tcp_*", "get_page*"])
+def test_functions_of_a_glob_are_those_of_a_walk_of_all_units(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of the names are ends of others, some in hundreds of units, some not in debug info at all."""
+    info = vmlinux()
+    names = [*glob_names(info.elf, pattern), "no_such_function", "kmalloc"]
+    monkeypatch.setattr(scope, "_MANY", 1)
+    assert len(manynames.units_naming(info, names)) < len(info.unit_offsets)
+    by_search = [die.key for die in functions_named(info, names)]
+    monkeypatch.setattr(manynames, "MOST", 0)
+    assert manynames.units_naming(info, names) == info.unit_offsets
+    assert by_search == [die.key for die in functions_named(info, names)] and len(by_search) > 700
+
+
+@pytest.mark.parametrize("form", ["string", "strp", "strx1"])
+def test_functions_are_found_by_many_names_in_whatever_form_they_are(form: str) -> None:
+    from localvar.dwarf.info import DebugInfo
+
+    units = [Unit(Die("compile_unit", name="a.c", children=[Die("subprogram", name=Form("strp", "first"), inline=1),
+                                                            Die("subprogram", name=Form(form, name), external=True, inline=1)]))
+             for name in ("f", "function", "and_function")]
+    info = DebugInfo(Elf("image", Image(units=units).elf()))
+    for names in (["f"], ["function"], ["and_function"], ["unction", "and_function", "f"]):
+        found = {die.unit.offset for name in names for die in scope.function_dies(info, name)}
+        assert found <= set(manynames.units_naming(info, names))
 
 
 def test_declarations_are_no_functions_of_many_names(monkeypatch: pytest.MonkeyPatch) -> None:

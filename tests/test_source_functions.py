@@ -117,9 +117,29 @@ def test_header_included_from_elsewhere_is_the_modules_where_it_uses_macros(tmp_
 def test_include_at_is_behind_the_line_that_includes_localvar_h(tmp_path: Path) -> None:
     result = scanned(tmp_path, "int x;\n", head="#include <kernel.h>\n#include <localvar.h> /* first */\n\n")
     assert result.text[:result.source.include_at].endswith(b"/* first */\n")
-    result = scanned(tmp_path, "int x;\n", head='#include "own.h"\n',
-                     headers={"own.h": "#include <localvar.h>\n"})
-    assert result.source.include_at == 0
+    assert result.source.has_localvar_h
+
+
+def test_include_at_is_behind_a_header_that_brings_localvar_h_and_in_front_of_one_that_is_rewritten(tmp_path: Path) -> None:
+    """What is put there can use the run time, and what reads variables in the header can use that."""
+    head = '#define pr_fmt(f) f\n#include "own.h"\n'
+    result = scanned(tmp_path, "int x;\n", head=head, headers={"own.h": "#include <localvar.h>\n"})
+    assert result.text[:result.source.include_at] == head.encode() and result.source.has_localvar_h
+    bringing = {"own.h": '#include "two.h"\n', "two.h": '#include <localvar.h>\nPROBE_ALIAS("a", "b");\n'}
+    result = scanned(tmp_path, "int x;\n#include <localvar.h>\n", head=head, headers=bringing)
+    assert result.text[:result.source.include_at] == b"#define pr_fmt(f) f\n" and not result.source.has_localvar_h
+
+
+@pytest.mark.parametrize("guards", [("#pragma once\n", ""), ("#ifndef A\n#define A\n", "#endif\n")])
+def test_directives_that_the_compiler_passes_over_are_of_a_rewritten_header_too(tmp_path: Path, guards: tuple[str, str]) -> None:
+    """What is put in place of the first one leaves no file read: the next would bring it as it is."""
+    alias = guards[0] + 'PROBE_ALIAS("a", "b");\n' + guards[1]
+    result = scanned(tmp_path, '#include "a.h"\n#include "b.h"\n#include "a.h"\n#if 0\n#include "a.h"\n#endif\n',
+                     headers={"a.h": alias, "b.h": '#include <a.h>\nint b;\n'}, flags=["-I."])
+    lines = {Path(header.path).name: sorted((Path(span.file).name, span.line) for span in header.included)
+             for header in result.source.headers}
+    first = min(line for name, line in lines["a.h"] if name == "oom.c")
+    assert lines == {"a.h": [("b.h", 1), ("oom.c", first), ("oom.c", first + 2)], "b.h": [("oom.c", first + 1)]}
 
 
 def test_dependencies_are_all_files_that_were_read_the_main_file_first(tmp_path: Path) -> None:

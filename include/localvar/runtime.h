@@ -235,6 +235,13 @@ struct localvar_hit {
 
 DECLARE_PER_CPU(struct localvar_hit *, localvar_current);
 
+/*
+ * The body of a function of a header that reads variables and that no probe of
+ * the file calls: it is gone when the compiler is done, or else called.
+ */
+extern void localvar_unbound(void) __noreturn
+	__compiletime_error("it reads variables of probed code, and no probe of this file calls it");
+
 /**
  * localvar_hit() - the hit that the running handler was called for
  *

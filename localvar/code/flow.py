@@ -28,7 +28,7 @@ class Flow:
     """Answers for the functions of one ELF file; a function is analysed once."""
 
     def __init__(self, elf: Elf) -> None:
-        self._elf = elf
+        self.elf = elf
         self.code = Code(elf)
         self._found: dict[int, dict[int, frozenset[int]]] = {}
         self._once: dict[int, bool] = {}
@@ -36,7 +36,7 @@ class Flow:
     @cached_property
     def patches(self) -> Patches | None:
         """What the kernel changes in the code; None where that is not known."""
-        return read_patches(self._elf)
+        return read_patches(self.elf)
 
     @cached_property
     def _tracer(self) -> int | None:
@@ -48,7 +48,7 @@ class Flow:
         ranges: all code of the function.  Empty where nothing can be proven: another architecture, code that cannot be
         followed (an indirect jump, an address that is no instruction), code that the kernel may rewrite in between.
         """
-        if self._elf.machine != EM_X86_64:
+        if self.elf.machine != EM_X86_64:
             return frozenset()
         if entry not in self._found:
             self._found[entry] = self._analyse(entry, ranges)
@@ -65,7 +65,7 @@ class Flow:
         return self._once[entry]
 
     def _begins_once(self, entry: int, ranges: Ranges) -> bool:
-        if self._elf.machine != EM_X86_64:
+        if self.elf.machine != EM_X86_64:
             return False
         if self._is_traced(entry):
             return True
@@ -116,10 +116,10 @@ class Flow:
     def _is_followed(self, instruction: Instruction) -> bool:
         """Whether it is known where an instruction goes to.  A jump to a thunk goes to where a register says: to another
         function, or to a label of its own (goto *label)."""
-        return instruction.known and not any(target in self._thunks for target in instruction.targets)
+        return instruction.known and not any(target in self.thunks for target in instruction.targets)
 
     @cached_property
-    def _thunks(self) -> frozenset[int]:
+    def thunks(self) -> frozenset[int]:
         """The kernel's indirect jumps (arch/x86/lib/retpoline.S)."""
         found = (self.code.address_of(f"__x86_indirect_thunk_{name}") for name in THUNKS)
         return frozenset(address for address in found if address is not None)

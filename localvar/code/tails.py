@@ -44,7 +44,7 @@ class Tails:
         patches = self._flow.patches
         if self._elf.machine != EM_X86_64 or patches is None or self._is_freed(at):
             return False
-        raw = self._flow.code.bytes(at, CALL_SIZE)
+        raw = self.code(at, CALL_SIZE)
         if raw is None or raw[0] != CALL or any(low < returns_to and at < high for low, high in patches.rewritten):
             return False
         return returns_to + int(struct.unpack_from("<i", raw, 1)[0]) == entry
@@ -56,11 +56,11 @@ class Tails:
         return self._found[function.key]
 
     def _beginning_again(self, function: Die) -> str | None:
-        entry = entry_of(function, die_ranges(function))
+        entry = entry_of((function,))
         pending, seen = [function], {function.key}
         while pending:
             die = pending.pop()
-            code = self._instructions(die_ranges(die))
+            code = self.instructions(die_ranges(die))
             if code is None:
                 return f"the code of {name_of(die)} cannot be followed"
             for instruction in code:
@@ -108,11 +108,11 @@ class Tails:
 
     # -- code -----------------------------------------------------------------------------------------------------
 
-    def _instructions(self, ranges: Sequence[tuple[int, int]]) -> list[Instruction] | None:
+    def instructions(self, ranges: Sequence[tuple[int, int]]) -> list[Instruction] | None:
         """All instructions of a function; None where they cannot be told."""
         found: list[Instruction] = []
         for low, high in ranges:
-            raw = self._flow.code.bytes(low, high - low)
+            raw = self.code(low, high - low)
             part = list(decode(raw, low, None)) if raw is not None else []
             if not part or part[-1].end != high:
                 return None
@@ -125,3 +125,7 @@ class Tails:
         bounds = self._info.init_range
         return section is None or section.name.startswith((".init", ".exit")) or (
             bounds is not None and bounds[0] <= address < bounds[1])
+
+    def code(self, address: int, size: int) -> bytes | None:
+        """The bytes of code as it runs; None where the file does not hold them."""
+        return self._flow.code.bytes(address, size)

@@ -54,6 +54,7 @@ class Instruction:
     targets: tuple[int, ...]
     falls_through: bool
     known: bool
+    is_call: bool = False
 
 
 def decode(code: bytes, base: int, tracer: int | None) -> Iterator[Instruction]:
@@ -71,6 +72,38 @@ def decode(code: bytes, base: int, tracer: int | None) -> Iterator[Instruction]:
         yield _classified(instruction, x86_const, tracer)
 
 
+_COMPARES = frozenset({"test", "cmp"})
+_MOVES = frozenset("mov movsx movsxd movzx".split())
+
+
+def takes_result(code: bytes, base: int) -> bool:
+    """Whether code at base, behind a call, certainly uses the rax that it finds, before it goes anywhere else."""
+    import capstone
+    from capstone import x86_const
+
+    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    decoder.detail = True
+    for instruction in decoder.disasm(code, base):
+        name = str(instruction.mnemonic)
+        operands = instruction.operands
+        sources = operands if name in _COMPARES else operands[1:] if name in _MOVES else []
+        through = [operand for operand in operands if name in _COMPARES | _MOVES and operand.type == x86_const.X86_OP_MEM]
+        if name in ("cdqe", "cwde") or any(_is_rax(instruction, operand.reg) for operand in sources
+                                           if operand.type == x86_const.X86_OP_REG):
+            return True
+        if any(_is_rax(instruction, number) for operand in through for number in (operand.mem.base, operand.mem.index)):
+            return True
+        following = _classified(instruction, x86_const, None)
+        if 0 in following.changes or not following.falls_through or following.targets:
+            return False
+    return False
+
+
+def _is_rax(instruction: Any, register: int) -> bool:
+    """Whether capstone's number of a register (0: none) is rax or a part of it."""
+    return _NUMBERS.get(str(instruction.reg_name(register))) == 0
+
+
 def _classified(instruction: Any, const: Any, tracer: int | None) -> Instruction:
     name = str(instruction.mnemonic).removeprefix("lock ").removeprefix("notrack ").removeprefix("bnd ")
     at, end = instruction.address, instruction.address + instruction.size
@@ -85,7 +118,7 @@ def _classified(instruction: Any, const: Any, tracer: int | None) -> Instruction
         return Instruction(at, end, frozenset(), (), False, True)
     if name == "call":
         traced = tracer is not None and operands[0].type == const.X86_OP_IMM and operands[0].imm & MASK == tracer
-        return Instruction(at, end, frozenset() if traced else EVERYTHING - CALLEE_SAVED, (), True, True)
+        return Instruction(at, end, frozenset() if traced else EVERYTHING - CALLEE_SAVED, (), True, True, True)
     return Instruction(at, end, _changes(instruction, name, operands, const), (), True, True)
 
 

@@ -75,6 +75,7 @@ class _Renderer:
     _parts: list[str] = field(default_factory=list)
 
     def text(self) -> bytes:
+        self._replace_idle()
         self._replace_uses()
         self._replace_probes()
         self._replace_hooks()
@@ -107,7 +108,8 @@ class _Renderer:
 
     def _declarations(self) -> str:
         """What the whole file can use: includes, types, macro copies."""
-        text = "".join(f"#include <{name}>\n" for name in self.output.includes) + self.output.definitions
+        own = () if self.source.has_localvar_h else ("localvar.h",)
+        text = "".join(f"#include <{name}>\n" for name in (*own, *self.output.includes)) + self.output.definitions
         for copy in self.source.copies:
             body = self._copy_text(copy.definition, copy.name)
             text += f"#define {copy.name}{body}\n"
@@ -163,6 +165,14 @@ class _Renderer:
         name = f"localvar_part_{len(self._parts)}"
         self._parts.append(f"#define {name} {' '.join(text.split())}\n")
         return f" {name} "
+
+    def _replace_idle(self) -> None:
+        """What no probe reaches has no places to read at: an error where anything else calls it after all."""
+        for function in self.plan.idle:
+            if (body := function.body) is not None:
+                lines = self._file_text(body.file).count(b"\n", body.start, body.end)
+                empty = "{ localvar_unbound(); }" if not lines else "{\n\tlocalvar_unbound();" + "\n" * max(lines - 1, 1) + "}"
+                self._replace(body, None, empty)
 
     def _replace_uses(self) -> None:
         for number, planned in enumerate(self.plan.uses):
@@ -220,7 +230,11 @@ class _Renderer:
         body = b"\0header:" + header.path.encode() + b"\0"
         lines = self._file_text(span.file)[span.start : span.end].count(b"\n")
         after = f"#line {span.line + lines + 1} {c_string(self._line_name(span.file))}".encode()
-        text = f"#line 1 {name}\n".encode() + body + b"\n" + after
+        text = f"#line 1 {name}\n".encode() + body + b"\n"
+        if _ONCE.search(header.text):
+            guard = f"LOCALVAR_ONCE_{self.source.headers.index(header)}".encode()
+            text = b"#ifndef " + guard + b"\n#define " + guard + b"\n" + text + b"#endif\n"
+        text += after
         self._by_file.setdefault((span.file, None), []).append(Replacement(span.start, span.end, (text,)))
 
     # -- text -----------------------------------------------------------------------------------------------------

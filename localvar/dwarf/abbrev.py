@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import chain
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.errors import DwarfError
@@ -69,6 +71,16 @@ class Abbreviation:
         return c.DW_AT_name in names and c.DW_AT_declaration not in names
 
     @cached_property
+    def fronts(self) -> dict[int, int]:
+        """Bytes of the attributes in front of each one, by its name: -1 where the data tells."""
+        found, before = dict[int, int](), 0
+        for name, form, _ in self.attributes:
+            found.setdefault(name, before)
+            size = form_size(form, *self.sizes)
+            before = -1 if size is None or before < 0 else before + size
+        return found
+
+    @cached_property
     def layout(self) -> tuple[dict[int, tuple[int, int]], tuple[Run, ...]]:
         """How to decode the attributes: those that take no byte (name to form and value), and runs of the others."""
         constants = {name: (form, 1 if form == c.DW_FORM_flag_present else constant)
@@ -107,35 +119,87 @@ def form_size(form: int, address_size: int, offset_size: int, version: int) -> i
     return address_size if size == REF_ADDR and version == 2 else offset_size
 
 
-_NAME = rb"(?:[\x01-\x7f]|[\x80-\xff]+[\x01-\x7f])"
-_DECLARATION = re.compile(
-    b"(" + _NAME + b")(" + _NAME + rb"[\x00\x01](?:" + _NAME + rb"(?:\x21[\x80-\xff]*[\x00-\x7f]|(?!\x21)" + _NAME + rb"))*)\0\0")
-"""A declaration with its numbers as short as compilers write them: code, what it declares, the two null bytes."""
+_DECLARATION = re.compile(rb"([\x80-\xff]*[\x01-\x7f])([\x80-\xff]*[\x01-\x7f][\x00\x01][^\0]*(?:\0[^\0]+)*"
+                          rb"(?:(?:(?<=[\x01-\x20\x22-\x7f]\x21)|(?<=\x21[\x80-\xff]))\0(?=\0\0))?)\0\0")
+"""A declaration with its numbers as short as compilers write them: code, what it declares, the two null bytes.  Only an implicit
+constant can have a null byte, at its end; the last one may stand in front of the two."""
 
-_PREPARED: dict[tuple[bytes, tuple[int, int, int]], Abbreviation] = {}
-"""What units declare is mostly the same under other codes: 150,000 declarations of a kernel are 3,000 different ones."""
+_END = re.compile(rb"\0\0\0(?<!\0\0[\x01-\x7f][\x01-\x7f]\0\0\0)(?<!\0\0[\x80-\xff][\x01-\x7f][\x01-\x7f]\0\0\0)"
+                  rb"(?<![\x01-\x20\x22-\x7f]\x21\0\0\0)")
+"""What can be the end of a table: three null bytes that are not those of a code and a tag without children and attributes, and
+not an implicit constant of 0 with the end of its declaration."""
+
+
+class _Codes(dict[bytes, int]):
+    """Codes by how they are written."""
+
+    def __missing__(self, written: bytes) -> int:
+        self[written] = uleb(written, 0)[0]
+        return self[written]
+
+
+class _Prepared(dict[bytes, Abbreviation]):
+    """Abbreviations by what stands between the code and the two null bytes of their declaration, for units of the same sizes.
+
+    What units declare is mostly the same under other codes: 300,000 declarations of a kernel are 8,000 different ones.
+    """
+
+    def __init__(self, sizes: tuple[int, int, int]) -> None:
+        super().__init__()
+        self._sizes = sizes
+
+    def __missing__(self, body: bytes) -> Abbreviation:
+        text = b"\x01" + body + b"\0\0"
+        _, behind, abbreviation = _parse(text, 0, self._sizes)
+        if abbreviation is None or behind != len(text):
+            raise DwarfError("this is more than one declaration")
+        self[body] = abbreviation
+        return abbreviation
+
+
+_codes = _Codes()
+_prepared = lru_cache(maxsize=16)(_Prepared)
 
 
 def parse_abbreviations(data: bytes, at: int, address_size: int, offset_size: int, version: int) -> dict[int, Abbreviation]:
     """The table at offset `at` of .debug_abbrev, for units of the given sizes.  Raises Truncated, DwarfError."""
-    table: dict[int, Abbreviation] = {}
     sizes = (address_size, offset_size, version)
+    prepared, (declarations, behind) = _prepared(sizes), _declarations(data, at)
+    table: dict[int, Abbreviation] = {}
+    with suppress(DwarfError):  # then it is read again, one number after the other
+        table = {_codes[written]: prepared[body] for written, body in declarations}
+        at = behind
     while True:
-        match = _DECLARATION.match(data, at)
-        if match is None:
-            code, at, abbreviation = _parse(data, at, sizes)
-            if abbreviation is None:
-                return table
-        else:
-            written, body = match.groups()
-            code = written[0] if len(written) == 1 else uleb(written, 0)[0]
-            at = match.end()
-            abbreviation = _PREPARED.get((body, sizes))
-            if abbreviation is None:
-                abbreviation = _parse(data, match.start(), sizes)[2]
-                assert abbreviation is not None
-                _PREPARED[body, sizes] = abbreviation
+        code, at, abbreviation = _parse(data, at, sizes)
+        if abbreviation is None:
+            return table
         table[code] = abbreviation
+
+
+def _declarations(data: bytes, at: int) -> tuple[list[tuple[bytes, bytes]], int]:
+    """Code and what it declares of all declarations of the table at an offset, where compilers' ways show its end, else none; the
+    offset behind them."""
+    end = _END.search(data, at)
+    found = _DECLARATION.findall(data, at, end.start() + 2) if end is not None else []
+    behind = at + len(b"".join(chain.from_iterable(found))) + 2 * len(found)
+    # there each begins at the end of the one before
+    return (found, behind) if end is not None and behind == end.start() + 2 else ([], at)
+
+
+def parse_one(data: bytes, wanted: bytes, address_size: int, offset_size: int, version: int) -> Abbreviation | None:
+    """The declaration of a code, written as ULEB128, in the table at the start of data, those in front of it not read; None
+    where that is not certain.
+
+    Two null bytes and another byte are where a declaration ends and the next one begins: no attribute's name or form is null,
+    and an implicit constant of 0 stands behind a form.
+    """
+    at = 0 if data.startswith(wanted) else data.find(b"\0\0" + wanted) + 2
+    match = _DECLARATION.match(data, at)
+    if at == 1 or match is None or match[1] != wanted or _END.search(data, 0, at):
+        return None
+    with suppress(DwarfError):
+        return _prepared((address_size, offset_size, version))[match[2]]
+    return None
 
 
 def _parse(data: bytes, at: int, sizes: tuple[int, int, int]) -> tuple[int, int, Abbreviation | None]:

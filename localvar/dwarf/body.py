@@ -76,6 +76,13 @@ def uses_stack_pointer(operations: Operations, arch: Architecture) -> bool:
     return any(o.code in direct or (o.code in by_number and o.number() == number) for o in operations)
 
 
+def uses_registers(operations: Operations) -> bool:
+    """Whether an expression is made from registers or the frame, and so depends on where the program is."""
+    numbered = ((c.DW_OP_reg0, c.DW_OP_reg0 + 31), (c.DW_OP_breg0, c.DW_OP_breg0 + 31))
+    others = (c.DW_OP_regx, c.DW_OP_bregx, c.DW_OP_fbreg, c.DW_OP_call_frame_cfa, c.DW_OP_regval_type, c.DW_OP_GNU_regval_type)
+    return any(o.code in others or any(low <= o.code <= high for low, high in numbered) for o in operations)
+
+
 def _base_registers(own: Operations, base: Operations) -> frozenset[int]:
     """The registers that the address of a variable in memory is made from."""
     if any(o.code == c.DW_OP_stack_value for o in own):

@@ -96,7 +96,7 @@ class CallSites:
 
     def _name(self, caller: Die, returns_to: int) -> str:
         name, ranges = name_of(caller) or "?", die_ranges(caller)
-        entry = entry_of(caller, ranges)
+        entry = entry_of((caller,))
         beside = any(low <= entry < high and low < returns_to <= high for low, high in ranges)
         return f"{name}+{returns_to - entry:#x}" if beside else f"{name} at {returns_to:#x}"
 

@@ -58,6 +58,7 @@ DW_AT_abstract_origin = 0x31
 DW_AT_artificial = 0x34
 DW_AT_count = 0x37
 DW_AT_data_member_location = 0x38
+DW_AT_calling_convention = 0x36
 DW_AT_decl_column = 0x39
 DW_AT_decl_file = 0x3a
 DW_AT_decl_line = 0x3b
@@ -403,3 +404,5 @@ DW_INL_inlined = 0x1
 DW_INL_declared_not_inlined = 0x2
 DW_INL_declared_inlined = 0x3
 DW_LLE_GNU_view_pair = 0x9
+
+DW_CC_nocall = 0x3

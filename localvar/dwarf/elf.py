@@ -121,7 +121,6 @@ class Contents:
             yield match.start() - self.start
             match = pattern.search(self.data, match.start() + 1, end)
 
-
     @cached_property
     def _populated(self) -> bool:
         """Have the pages mapped at once: one by one, as a search comes to them, takes half as long as the search."""
@@ -146,6 +145,7 @@ class Elf:
         self.path = path
         self._data = data
         self._contents: dict[int, Contents] = {}
+        self._unrelocated: dict[int, Contents] = {}
         self._lookups = 0
         try:
             self._read_headers()
@@ -229,13 +229,22 @@ class Elf:
             found = self._contents[section.index] = self._load(section)
         return found
 
+    def unrelocated(self, name: str) -> Contents:
+        """As contents(), numbers that the linker or loader fills in left as they are: to look for strings."""
+        section = self._by_name.get(name)
+        if section is None or section.type == SHT_NOBITS:
+            return _EMPTY
+        found = self._unrelocated.get(section.index)
+        if found is None:
+            found = Contents(self._data, section.offset, section.size)
+            if section.flags & SHF_COMPRESSED:
+                found = self._decompress(section, found)
+            self._unrelocated[section.index] = found
+        return found
+
     def _load(self, section: Section) -> Contents:
-        contents = Contents(self._data, section.offset, section.size)
-        if section.flags & SHF_COMPRESSED:
-            contents = self._decompress(section, contents)
-        if self.type == ET_REL:
-            contents = self._relocate(section, contents)
-        return contents
+        contents = self.unrelocated(section.name)
+        return self._relocate(section, contents) if self.type == ET_REL else contents
 
     def _decompress(self, section: Section, contents: Contents) -> Contents:
         try:
@@ -344,22 +353,28 @@ class Elf:
         self._lookups += 1
         if self.type == ET_REL or self._lookups > _FEW:
             table, _ = self._symtab
-            places = self._by_value.get(address, ())
-            found = [self._symbol(_SYMBOL.unpack_from(table.data, table.start + at)) for at in places]
+            first, others = self._by_value
+            numbers = [first[address], *others.get(address, ())] if address in first else []
+            found = [self._symbol(_SYMBOL.unpack_from(table.data, table.start + number * _SYMBOL.size)) for number in numbers]
         else:
             found = [self._symbol(raw) for raw in self._matches([struct.pack("<Q", address)], self._values)]
         return tuple(s for s in found if s.section and s.name and s.type <= STT_FUNC)
 
     @cached_property
-    def _by_value(self) -> dict[int, list[int]]:
-        """Address to where the symbols there stand in the table."""
+    def _by_value(self) -> tuple[dict[int, int], dict[int, list[int]]]:
+        """Address to the number of the first symbol there, and to those of the others."""
         table, _ = self._symtab
-        raw = table.bytes(0, table.size - table.size % _SYMBOL.size)
-        bases = {s.index: s.address for s in self.sections} if self.type == ET_REL else {}
-        found: dict[int, list[int]] = {}
-        for index, (section, value) in enumerate(_PLACE.iter_unpack(raw)):
-            found.setdefault(value + bases.get(section, 0), []).append(index * _SYMBOL.size)
-        return found
+        values = words("Q", self._values.data[:])
+        if self.type == ET_REL:
+            bases = {section.index: section.address for section in self.sections}
+            raw = table.bytes(0, table.size - table.size % _SYMBOL.size)
+            values = array("Q", [value + bases.get(section, 0) for section, value in _PLACE.iter_unpack(raw)])
+        first = dict(zip(reversed(values), range(len(values) - 1, -1, -1), strict=True))
+        others: dict[int, list[int]] = {}
+        for number, value in enumerate(values):
+            if first[value] != number:
+                others.setdefault(value, []).append(number)
+        return first, others
 
     def _matches(self, needles: list[bytes], column: Contents) -> Iterator[tuple[int, ...]]:
         """Symbol table entries that hold one of needles in a column, by search."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from localvar.diagnostics import environment_failure
 from localvar.dwarf import constants as c
-from localvar.dwarf.abbrev import Abbreviation, parse_abbreviations
+from localvar.dwarf.abbrev import Abbreviation, parse_abbreviations, parse_one
 from localvar.dwarf.aranges import address_ranges
-from localvar.dwarf.elf import BytePattern, Contents, Elf
+from localvar.dwarf.elf import SHT_NOBITS, BytePattern, Contents, Elf
 from localvar.dwarf.errors import DwarfError, Truncated
 from localvar.dwarf.unit import Die, Unit, UnitHeader
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from localvar.model.ctype import CType
 
 _HEADER_BYTES = 48
+_WINDOW = 1 << 14
+"""Bytes of .debug_abbrev, in which most units' abbreviations are."""
 
 
 class DebugInfo:
@@ -34,8 +36,8 @@ class DebugInfo:
         self.elf = elf
         self.base = base
         self.module = module
-        self.contents: Contents = elf.contents(".debug_info")
-        if not self.contents.size:
+        section = elf.section(".debug_info")
+        if section is None or section.type == SHT_NOBITS or not section.size:
             raise environment_failure(
                 "no-debug-info", f"{elf.path}: no debug info (.debug_info is missing or empty)",
                 fix="install the kernel's debug package (Debian: linux-image-<release>-dbg), or build with CONFIG_DEBUG_INFO=y",
@@ -46,6 +48,11 @@ class DebugInfo:
         self._abbreviations: dict[tuple[int, int, int, int], dict[int, Abbreviation]] = {}
 
     # -- units ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def contents(self) -> Contents:
+        """The bytes of .debug_info: of a module they are made when they are first asked for."""
+        return self.elf.contents(".debug_info")
 
     def _place(self, position: int) -> tuple[Contents, int]:
         """The section that a position stands in, and the offset there: .debug_types of DWARF 4 (type units) counts as
@@ -71,16 +78,19 @@ class DebugInfo:
         """The unit whose header is at offset."""
         found = self._units.get(offset)
         if found is None:
-            header = self._header(offset)
-            contents, start = self._place(offset)
-            data = bytes(contents.bytes(start, header.length))
-            found = self._units[offset] = Unit(self, offset, data, header, self._table(header))
+            found = self._units[offset] = Unit(self, offset, self._header(offset))
         return found
 
-    def units_where(self, wanted: Callable[[Unit], bool]) -> list[Unit]:
-        """The units that are wanted.  Those that are not, and were not in use, are forgotten: all are as large as the file."""
+    def raw(self, position: int, size: int) -> bytes:
+        """The size bytes at a position."""
+        contents, offset = self._place(position)
+        return contents.bytes(offset, size)
+
+    def units_where(self, wanted: Callable[[Unit], bool], offsets: Collection[int] | None = None) -> list[Unit]:
+        """The units (of those at offsets) that are wanted.  Others that were not in use are forgotten: all are as large as the
+        file."""
         found = []
-        for offset in self.unit_offsets:
+        for offset in self.unit_offsets if offsets is None else offsets:
             known = offset in self._units
             unit = self.unit(offset)
             if wanted(unit):
@@ -95,16 +105,24 @@ class DebugInfo:
         for offset in self.elf.contents(".debug_types").search(pattern):
             yield self.contents.size + offset
 
-    def _table(self, header: UnitHeader) -> dict[int, Abbreviation]:
-        key = (header.abbrev_offset, header.address_size, header.offset_size, header.version)
+    def abbreviation(self, header: UnitHeader, code: bytes) -> Abbreviation | None:
+        """The abbreviation of a unit that has a code, written as ULEB128, without reading the others; None where that is not
+        certain."""
+        contents = self.elf.contents(".debug_abbrev")
+        size = min(_WINDOW, contents.size - header.abbrev_offset)
+        return parse_one(bytes(contents.bytes(header.abbrev_offset, size)), code, *header.sizes)
+
+    def abbreviations(self, header: UnitHeader) -> dict[int, Abbreviation]:
+        """All abbreviations of a unit."""
+        key = (header.abbrev_offset, *header.sizes)
         found = self._abbreviations.get(key)
         if found is None:
             contents = self.elf.contents(".debug_abbrev")
-            window = 1 << 14
+            window = _WINDOW
             while True:
                 size = min(window, contents.size - header.abbrev_offset)
                 try:
-                    found = parse_abbreviations(bytes(contents.bytes(header.abbrev_offset, size)), 0, *key[1:])
+                    found = parse_abbreviations(bytes(contents.bytes(header.abbrev_offset, size)), 0, *header.sizes)
                     break
                 except Truncated as problem:
                     if size < window:
@@ -124,7 +142,8 @@ class DebugInfo:
         """The DIE at a section offset, or with that key."""
         offset -= self.base if offset >= self.base else 0
         unit = self.unit_at(offset)
-        return unit.die(offset - unit.offset)
+        nest = unit.nests.get(offset - unit.offset)
+        return unit.die(offset - unit.offset) if nest is None else nest.die
 
     def type_die(self, signature: int) -> Die:
         """The type that a type unit defines (DW_FORM_ref_sig8).  Raises DwarfError for unknown ones."""

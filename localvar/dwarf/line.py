@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -15,9 +16,11 @@ from localvar.dwarf.abbrev import LEB, form_size
 from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.forms import STRINGS, RawValue, read_form
 from localvar.dwarf.leb128 import sleb, uleb
+from localvar.dwarf.linerows import FileRow, rows_of_files
 from localvar.dwarf.linesearch import Opcodes, Search
 
 if TYPE_CHECKING:
+    from localvar.dwarf.info import DebugInfo
     from localvar.dwarf.unit import Unit
 
 
@@ -46,6 +49,18 @@ class _Entries:
             if content == kind:
                 return read_form(raw, form, 0, 0, self.sizes)[:2]
         return None
+
+
+class FileTest:
+    """Which files of line tables are wanted.  Of the thousands of files that a kernel is made of each unit names hundreds, so
+    the name in the last field of a path is looked at once, and a path is only made where the name can be a wanted one's."""
+
+    def __init__(self, name: Callable[[str], bool], path: Callable[[str], bool]) -> None:
+        """name: whether the path of a file of that name, as tables have it, can be wanted; path: whether one is."""
+        self.name = name
+        self.path = path
+        self.names: dict[tuple[DebugInfo, int], dict[bytes, bool]] = {}
+        """What name says of the strings at offsets, by file and form."""
 
 
 @lru_cache(maxsize=64)
@@ -105,17 +120,20 @@ class LineTable:
         self._opcodes = Opcodes(self._opcode_base, self._lengths, self._line_base, self._line_range, self._minimum)
         at += self._opcode_base - 1
         if self.version >= 5:
-            self._tables_v5(data, at, size)
+            self._tables_v5(data, at, size, len(data) - len(self._program))
         else:
             self._tables_v4(data, at)
 
-    def _tables_v5(self, data: bytes, at: int, size: int) -> None:
+    def _tables_v5(self, data: bytes, at: int, size: int, end: int) -> None:
         self._offset_size = size
         self._directory_entries, at = self._entries(data, at, size)
-        self._file_entries, at = self._entries(data, at, size)
+        self._file_entries, at = self._entries(data, at, size, end)
 
-    def _entries(self, data: bytes, at: int, size: int) -> tuple[_Entries, int]:
-        """The entries of a table of directories or files (section 6.2.4.1), not decoded, and the offset behind it."""
+    def _entries(self, data: bytes, at: int, size: int, end: int | None = None) -> tuple[_Entries, int]:
+        """The entries of a table of directories or files (section 6.2.4.1), not decoded, and the offset behind it.
+
+        end: of the header, where this is its last table; then the offset is that.
+        """
         count, at = data[at], at + 1
         formats = []
         for _ in range(count):
@@ -127,6 +145,10 @@ class LineTable:
             raise DwarfError(f"{number} entries are announced")
         sizes = (self._unit.header.address_size, size, 5)
         pattern = _entry_pattern(tuple(form for _, form in formats), sizes)
+        if end is not None and pattern is not None and len(formats) > 1:
+            fields = pattern.findall(data, at, end)  # each of its matches begins where the one before ends
+            if len(fields) >= number:
+                return _Entries(tuple(formats), fields[:number], sizes), end
         rows: list[tuple[bytes, ...]] = []
         for _ in range(number):
             match = pattern.match(data, at) if pattern else None
@@ -193,6 +215,19 @@ class LineTable:
                 name, directory = self._files[index]
             found = self._paths[index] = self._path(name, directory)
         return found
+
+    def indices(self, wanted: FileTest) -> list[int]:
+        """Indices of the wanted files."""
+        entries, candidates = self._file_entries, list(range(self._count))
+        column = next((at for at, (kind, form) in enumerate(entries.formats)
+                       if kind == c.DW_LNCT_path and form in (c.DW_FORM_line_strp, c.DW_FORM_strp)), None)
+        if column is not None:
+            form = entries.formats[column][1]
+            names = wanted.names.setdefault((self._unit.info, form), {})
+            for raw in {row[column] for row in entries.rows}.difference(names):
+                names[raw] = wanted.name(self._text((form, int.from_bytes(raw, "little"))))
+            candidates = [index for index, row in enumerate(entries.rows) if names[row[column]]]
+        return [index for index in candidates if (path := self._file_path(index)) and wanted.path(path)]
 
     def _directory(self, index: int) -> str:
         if self.version < 5:
@@ -273,6 +308,16 @@ class LineTable:
                     _, at = uleb(data, at)
         return rows
 
+    def rows_of(self, files: Collection[int]) -> list[FileRow]:
+        """The rows of these files, and of the others at least those that tell where runs of them end, in program order.
+        Raises DwarfError on damage."""
+        if not self._program:
+            return []
+        try:
+            return rows_of_files(self._program, self._opcodes, self._default_is_stmt, files)
+        except (ValueError, IndexError):
+            return [FileRow(row.address, row.file, row.line, row.is_stmt, row.end_sequence) for row in self.rows]
+
     def row_at(self, pc: int) -> Row | None:
         """The row that holds the instruction at pc: of rows at one address the last, as in the matrix."""
         held = [row for row, following in pairwise(self.rows) if not row.end_sequence and row.address <= pc < following.address]
@@ -295,6 +340,7 @@ class LineTable:
         return Search(self._program, self._opcodes)
 
 
+@lru_cache(maxsize=1 << 15)
 def tree_path(path: str, comp_dir: str) -> str:
     """path without what is only the build's: relative to the source tree where it lies in it.
 

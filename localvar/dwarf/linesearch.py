@@ -17,12 +17,14 @@ from localvar.dwarf import constants as c
 from localvar.dwarf.leb128 import sleb, uleb
 
 _LEB = rb"[\x80-\xff]*[\x00-\x7f]"
-_KEPT = frozenset({c.DW_LNS_copy, c.DW_LNS_advance_pc, c.DW_LNS_advance_line, c.DW_LNS_set_file, c.DW_LNS_const_add_pc,
-                   c.DW_LNS_fixed_advance_pc})
+KEPT = frozenset({c.DW_LNS_copy, c.DW_LNS_advance_pc, c.DW_LNS_advance_line, c.DW_LNS_set_file, c.DW_LNS_const_add_pc,
+                  c.DW_LNS_fixed_advance_pc})
+"""The standard opcodes that say something of address, file or line."""
 _LONGEST = 6
 """Bytes of the longest discriminator, whose number has five."""
 
-_END = b"\0\x01\x01"
+END = b"\0\x01\x01"
+"""The opcode end_sequence."""
 _SET_ADDRESS = b"\0\x09\x02"
 
 
@@ -47,6 +49,9 @@ class _Addresses(dict[bytes, int]):
     def __missing__(self, token: bytes) -> int:
         opcodes, code = self._opcodes, token[0]
         step = 0
+        if code == c.DW_LNS_advance_line and len(token) > 1:  # most of the different ones
+            self[token] = 0
+            return 0
         if not code:
             raise ValueError("an extended opcode that is not known")
         if len(token) == 1 and code < opcodes.base and code not in (c.DW_LNS_copy, c.DW_LNS_const_add_pc):
@@ -75,6 +80,8 @@ class _Lines(dict[bytes, int]):
         step = 0
         if code >= opcodes.base:
             step = opcodes.line_base + (code - opcodes.base) % opcodes.line_range
+        elif code == c.DW_LNS_advance_line and len(token) == 3:
+            step = (token[1] & 0x7F | token[2] << 7) - (token[2] << 8 & 0x4000)
         elif code == c.DW_LNS_advance_line:
             step = sleb(token, 1)[0]
         self[token] = step
@@ -82,15 +89,15 @@ class _Lines(dict[bytes, int]):
 
 
 @lru_cache(maxsize=64)
-def _tools(opcodes: Opcodes) -> tuple[re.Pattern[bytes], _Addresses, _Lines]:
-    """The expression that finds the opcodes that matter, and what they add.  Those that say nothing of address, file or line
+def tools(opcodes: Opcodes, wanted: frozenset[int] = KEPT) -> tuple[re.Pattern[bytes], _Addresses, _Lines]:
+    """The expression that finds the opcodes that are wanted, and what they add.  Those that say nothing of address, file or line
     are stepped over; a byte that begins no opcode that is known is found, as an opcode of one byte that _Addresses refuses."""
     extended = rb"\x01\x01|\x09\x02[\s\S]{8}"  # end_sequence, set_address; others are found as a byte 0
     silent = b"|".join(re.escape(bytes([size])) + rb"\x04[\s\S]{%d}" % (size - 1) for size in range(2, _LONGEST + 1))
     kept, skipped = dict[bytes, bytes](), dict[bytes, bytes]()
     for code, count in enumerate(opcodes.lengths, 1):
         operands = rb"[\s\S]{2}" if code == c.DW_LNS_fixed_advance_pc else _LEB * count
-        same = kept if code in _KEPT else skipped
+        same = kept if code in wanted else skipped
         same[operands] = same.get(operands, b"") + re.escape(bytes([code]))
     # few alternatives, each with its first byte in a set: they are tried in turn, at every opcode
     passed = [*(b"[" + codes + b"]" + operands for operands, codes in skipped.items()), rb"\x00(?:" + silent + b")"]
@@ -116,7 +123,7 @@ class Search:
 
     def __init__(self, program: bytes, opcodes: Opcodes) -> None:
         """Raises ValueError, as place_at() does, where the program is not of the plain kind: then every row has to be made."""
-        pattern, self._advance, self._lines = _tools(opcodes)
+        pattern, self._advance, self._lines = tools(opcodes)
         self._base = opcodes.base
         self._tokens = pattern.findall(program)
         self._sequences: list[_Sequence] = []
@@ -124,11 +131,11 @@ class Search:
         self._lines_behind: dict[int, list[int]] = {}
         start, setters = 0, list[int]()
         for index in [index for index, token in enumerate(self._tokens) if not token[0]]:
-            if self._tokens[index] != _END:
+            if self._tokens[index] != END:
                 setters.append(index)
                 continue
-            addresses = [_address(self._tokens[at]) for at in setters]
-            before = self._tokens[start : setters[0]] if setters else [_END]
+            addresses = [set_address(self._tokens[at]) for at in setters]
+            before = self._tokens[start : setters[0]] if setters else [END]
             if addresses != sorted(addresses) or any(self._is_row(token) or self._advance[token] for token in before):
                 raise ValueError("addresses go back, or begin nowhere")
             self._sequences.append(_Sequence(start, index, setters, addresses))
@@ -182,7 +189,7 @@ class Search:
         return next((uleb(token, 1)[0] for token in reversed(tokens) if token[0] == c.DW_LNS_set_file), 1), line
 
 
-def _address(token: bytes) -> int:
+def set_address(token: bytes) -> int:
     """The operand of a set_address opcode."""
     if token[2:3] != b"\x02":
         raise ValueError("an extended opcode that is not known")

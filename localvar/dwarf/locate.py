@@ -10,7 +10,7 @@ from functools import cached_property
 from localvar.arch import Architecture
 from localvar.dwarf import constants as c
 from localvar.dwarf.addresses import link_address, pointer_value
-from localvar.dwarf.body import behind_frame, is_bound_register, not_there
+from localvar.dwarf.body import behind_frame, is_bound_register, not_there, uses_registers
 from localvar.dwarf.cfi import CallFrames, RegisterOffset
 from localvar.dwarf.describe import describe
 from localvar.dwarf.errors import DwarfError, Unreadable
@@ -20,7 +20,7 @@ from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.loclists import expressions_at
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.op import decode
-from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, chain_at, name_of, origin, own_function
+from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, chain_at, holds, name_of, origin, own_function
 from localvar.dwarf.stack import Context, rule_context
 from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
@@ -182,7 +182,10 @@ class Locator:
         """What the concrete function returns, at its return (the psABI's rules for results of class INTEGER and MEMORY)."""
         function = self.info.die(site.scope.dies[-1])
         ctype = type_of(_typed(function))
-        return Variable("return", VariableKind.LOCAL, ctype, name_of(function) or "?", self._returned(ctype), "return value",
+        location = self._returned(ctype)
+        if function.constant(c.DW_AT_calling_convention) == c.DW_CC_nocall:
+            location = absent("no-result", "by debug info its function does not follow the calling convention (DW_CC_nocall)")
+        return Variable("return", VariableKind.LOCAL, ctype, name_of(function) or "?", location, "return value",
                         function.key, declared(origin(function)))
 
     def _returned(self, ctype: CType) -> Location:
@@ -246,6 +249,8 @@ class Locator:
         if data is None:
             return None
         own = decode(data, *holder.unit.sizes[:2])
+        if uses_registers(own) and _is_outside(holder, chain, pc):
+            return absent("no-range", "this address is before or behind the code of its scope")
         if is_bound_register(own, holder.tag, holder.unit.root.string(c.DW_AT_producer) or ""):
             return absent("not-tracked", "it is a register variable of an asm statement, which holds its value there only")
         base = chain[-1].block(c.DW_AT_frame_base) if any(one.code == c.DW_OP_fbreg for one in own) else None
@@ -408,6 +413,11 @@ def _holder(die: Die) -> Die | None:
             return None
         die = following
     return None
+
+
+def _is_outside(die: Die, chain: Chain, pc: int) -> bool:
+    """Whether pc is outside the code of the scope that a variable is declared in: at the entry of an inlined copy."""
+    return not holds(chain[0], pc) and any(die in scope.children() and not holds(scope, pc) for scope in chain)
 
 
 def _no_frame_base() -> Expr:

@@ -34,7 +34,7 @@ def dies_named(info: DebugInfo, name: str, tags: Collection[int], *, limit: int 
     """DIEs of one of the tags whose DW_AT_name is exactly name, in section order, no more than limit."""
     text = name.encode() + b"\0"
     found: dict[int, Die] = {}
-    offsets = _string_offsets(info, text)
+    offsets = string_offsets(info, text)
     for offset in offsets:
         needle = re.compile(re.escape(offset.to_bytes(4, "little")))
         _collect(info, needle, name, tags, found, limit, skip_declarations)
@@ -53,7 +53,7 @@ def distinct_types(info: DebugInfo, name: str, tag: int) -> list[Die]:
     text = name.encode() + b"\0"
     found: dict[int, Die] = {}
     seen: set[tuple[object, ...]] = set()
-    needles = [offset.to_bytes(4, "little") for offset in _string_offsets(info, text)]
+    needles = [offset.to_bytes(4, "little") for offset in string_offsets(info, text)]
     if len(text) <= inline_limit(info) or not needles:
         needles.append(text)
     for needle in needles:
@@ -68,7 +68,7 @@ def _shape(die: Die) -> tuple[object, ...]:
     return tuple(die.constant(attribute) for attribute in (c.DW_AT_byte_size, c.DW_AT_decl_line, c.DW_AT_decl_column))
 
 
-def _string_offsets(info: DebugInfo, text: bytes) -> list[int]:
+def string_offsets(info: DebugInfo, text: bytes) -> list[int]:
     """Where .debug_str can have a string that DIEs refer to; text ends with its null byte.
 
     A linker keeps one copy of a string; where others end in it, it is the tail of the one next to it in the order of

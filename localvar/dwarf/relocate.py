@@ -32,20 +32,32 @@ _KINDS: dict[tuple[int, int], tuple[int, bool]] = {
 }
 
 
+class _Values(dict[int, tuple[int, int, int]]):
+    """By r_info: size in bytes, the symbol's value, and how often the offset is taken from that."""
+
+    def __init__(self, elf: Elf) -> None:
+        super().__init__()
+        self._elf = elf
+
+    def __missing__(self, info: int) -> tuple[int, int, int]:
+        kind = info & 0xFFFFFFFF
+        known = _KINDS.get((self._elf.machine, kind))
+        if known is None:
+            raise environment_failure("relocation", f"{self._elf.path}: relocation type {kind} is not supported")
+        size, relative = known
+        self[info] = found = size, self._elf.symbol_by_index(info >> 32).value if size else 0, int(relative)
+        return found
+
+
 def relocate(elf: Elf, data: bytearray, address: int, table: bytes) -> None:
     """Apply the RELA entries of table to data, which is at address, in place.  Raises Failure for a kind that is not known."""
-    values: dict[int, int] = {}
+    values, end = _Values(elf), len(data)
+    short, long = struct.Struct("<I").pack_into, struct.Struct("<Q").pack_into
     for offset, info, addend in struct.iter_unpack("<QQq", table):
-        number, kind = info >> 32, info & 0xFFFFFFFF
-        known = _KINDS.get((elf.machine, kind))
-        if known is None:
-            raise environment_failure("relocation", f"{elf.path}: relocation type {kind} is not supported")
-        size, relative = known
-        if not size:
-            continue
-        if offset + size > len(data):
+        size, value, relative = values[info]
+        if offset + size > end and size:
             raise environment_failure("damaged-elf", f"{elf.path}: a relocation at {offset:#x} is outside its section")
-        if number not in values:
-            values[number] = elf.symbol_by_index(number).value
-        value = values[number] + addend - (address + offset if relative else 0)
-        data[offset : offset + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+        if size == 4:
+            short(data, offset, value + addend - relative * (address + offset) & 0xFFFFFFFF)
+        elif size:
+            long(data, offset, value + addend - relative * (address + offset) & 0xFFFFFFFFFFFFFFFF)

@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from operator import itemgetter
 
 from localvar.dwarf import constants as c
+from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.manynames import units_naming
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.ranges import Ranges, die_ranges
-from localvar.dwarf.unit import Die, Unit
+from localvar.dwarf.unit import Die, Entry, Unit
 
 FUNCTION_TAGS = frozenset({c.DW_TAG_subprogram, c.DW_TAG_inlined_subroutine})
 SCOPE_TAGS = FUNCTION_TAGS | {c.DW_TAG_lexical_block}
@@ -24,7 +30,10 @@ Chain = tuple[Die, ...]
 
 @dataclass(frozen=True)
 class Instance:
-    """Code of a function: its out-of-line body, a clone of it, or an inlined copy (then chain[0] is that copy)."""
+    """Code of a function: its out-of-line body, a clone of it, or an inlined copy (then chain[0] is that copy).
+
+    entry: where control enters it, which can be outside the ranges of a copy; a copy can have none.
+    """
 
     chain: Chain
     entry: int
@@ -49,7 +58,10 @@ def origin(die: Die) -> Die:
 
 def name_of(die: Die) -> str | None:
     """The source name of a DIE, its own or its origin's."""
-    return die.string(c.DW_AT_name) or origin(die).string(c.DW_AT_name)
+    names = die.unit.names
+    if die.offset not in names:
+        names[die.offset] = die.string(c.DW_AT_name) or origin(die).string(c.DW_AT_name)
+    return names[die.offset]
 
 
 def attribute_of(die: Die, attribute: int) -> Die | None:
@@ -64,20 +76,34 @@ def attribute_of(die: Die, attribute: int) -> Die | None:
     return None
 
 
-def entry_of(die: Die, ranges: Ranges) -> int:
-    """Where the code of a function or inlined copy begins: DW_AT_entry_pc where it lies in its ranges, else
-    DW_AT_low_pc, else the first address listed (section 3.3.3: the first range of a function is its entry's)."""
-    low = die.address(c.DW_AT_low_pc)
-    entry = die.address(c.DW_AT_entry_pc)
+def entry_of(chain: Chain) -> int:
+    """Where the code of chain[0], a function or an inlined copy, begins: DW_AT_entry_pc, else DW_AT_low_pc, else the first
+    address listed (section 3.3.3: the first range of a function is its entry's).
+
+    gcc writes the address where control enters a copy (-ginline-points), which can be outside the copy's ranges: its own
+    instructions begin earlier or later, or there are none.  It counts where the function around the copy has code there.
+    Raises DwarfError where the code begins nowhere.
+    """
+    ranges = die_ranges(chain[0])
+    entry = _entry(chain[0], ranges, ranges if len(chain) == 1 else die_ranges(chain[-1]))
     if entry is None:
-        offset = die.constant(c.DW_AT_entry_pc)
-        if offset is not None:
-            entry = offset + (low if low is not None else ranges[0][0])
-    if entry is not None and any(start <= entry < end for start, end in ranges):
+        raise DwarfError(f"the code of the DIE at {chain[0].key:#x} begins nowhere")
+    return entry
+
+
+def _entry(die: Die, ranges: Ranges, around: Ranges) -> int | None:
+    """entry_of(); None for a copy that has neither code nor an entry.  around: the concrete function's ranges."""
+    low, entry = die.address(c.DW_AT_low_pc), die.address(c.DW_AT_entry_pc)
+    base = low if low is not None else ranges[0][0] if ranges else None
+    if entry is None and base is not None and (offset := die.constant(c.DW_AT_entry_pc)) is not None:
+        entry = offset + base
+    if entry is not None and any(start <= entry < end for start, end in around):
         return entry
+    if not ranges:
+        return None
     if die.tag == c.DW_TAG_inlined_subroutine:
         return min(start for start, _ in ranges)
-    return low if low is not None else ranges[0][0]
+    return base
 
 
 def is_discarded(ranges: Ranges) -> bool:
@@ -91,8 +117,8 @@ def function_dies(info: DebugInfo, name: str) -> list[Die]:
 
 
 def functions_named(info: DebugInfo, names: Collection[str]) -> list[Die]:
-    """function_dies() of all the names, by name: in one walk of the units' top levels where there are many, which takes as long
-    as twenty searches.  Functions within functions or namespaces are found by search only."""
+    """function_dies() of all the names, by name: where there are many in one walk of the top levels of the units that can have
+    them.  Functions within functions or namespaces are found by search only."""
     if len(names) < _MANY:
         return [die for name in names for die in function_dies(info, name)]
     found: dict[str, list[Die]] = {name: [] for name in sorted(names)}
@@ -108,30 +134,30 @@ def functions_named(info: DebugInfo, names: Collection[str]) -> list[Die]:
                     found[name].append(die)
         return sum(map(len, found.values())) != before
 
-    info.units_where(collect)
+    info.units_where(collect, units_naming(info, names))
     return [die for dies in found.values() for die in dies]
 
 
 def instances(function: Die) -> Iterator[Instance]:
     """All code of a function: itself where it is concrete, the concrete and inlined instances that refer to it."""
-    found = _instance((function,))
+    found = instance_of((function,))
     if found is not None:
         yield found
     for chain in references_to(function, c.DW_AT_abstract_origin, FUNCTION_TAGS):
-        found = _instance(chain)
+        found = instance_of(chain)
         if found is not None:
             yield found
 
 
-def _instance(chain: Chain) -> Instance | None:
+def instance_of(chain: Chain) -> Instance | None:
+    """The code of chain[0]; None where it has none, or the linker threw it away."""
     chain = tuple(die for die in chain if die.tag in SCOPE_TAGS)
-    ranges = die_ranges(chain[0])
-    if not ranges or is_discarded(ranges):
+    around = die_ranges(chain[-1])
+    if not around or is_discarded(around):
         return None
-    last = die_ranges(chain[-1])
-    if not last or is_discarded(last):
-        return None
-    return Instance(chain, entry_of(chain[0], ranges), tuple(ranges))
+    ranges = around if len(chain) == 1 else die_ranges(chain[0])
+    entry = _entry(chain[0], ranges, around)
+    return None if entry is None else Instance(chain, entry, tuple(ranges))
 
 
 def holds(die: Die, pc: int) -> bool:
@@ -139,35 +165,88 @@ def holds(die: Die, pc: int) -> bool:
     return any(low <= pc < high for low, high in die_ranges(die))
 
 
+class Nest:
+    """A scope with its address ranges and the scopes in it, each read once."""
+
+    __slots__ = ("_inner", "die", "ranges")
+
+    def __init__(self, die: Die) -> None:
+        self.die = die
+        self.ranges = die_ranges(die)
+        self._inner: list[Nest] | None = None
+
+    @property
+    def inner(self) -> list[Nest]:
+        """The scopes directly in this one."""
+        if self._inner is None:
+            unit = self.die.unit
+            self._inner = [nest_of(Die(unit, entry)) for entry in unit.children(self.die.entry) if entry[1].tag in SCOPE_TAGS]
+        return self._inner
+
+    def at(self, pc: int) -> Nest | None:
+        """The first of the scopes directly in this one that holds pc."""
+        for nest in self.inner:
+            for low, high in nest.ranges:
+                if low <= pc < high:
+                    return nest
+        return None
+
+
+def nest_of(die: Die) -> Nest:
+    """A scope as Nest, made once."""
+    nests = die.unit.nests
+    if die.offset not in nests:
+        nests[die.offset] = Nest(die)
+    return nests[die.offset]
+
+
+class _Functions:
+    """The concrete functions among some DIEs by address."""
+
+    def __init__(self, unit: Unit, entries: list[Entry]) -> None:
+        dies = [Die(unit, entry) for entry in entries if entry[1].tag == c.DW_TAG_subprogram]
+        self._rows = [(low, high, die) for die in dies for low, high in die_ranges(die)]
+        in_order = sorted(self._rows, key=lambda row: row[:2])
+        self._apart = all(one[1] <= following[0] for one, following in pairwise(in_order))
+        if self._apart:
+            self._rows = in_order
+
+    def at(self, pc: int) -> Die | None:
+        """The first function that holds pc."""
+        index = bisect_right(self._rows, pc, key=itemgetter(0)) if self._apart else 0
+        rows = self._rows[max(index - 1, 0) : index] if self._apart else self._rows
+        return next((die for low, high, die in rows if low <= pc < high), None)
+
+
+@cache
+def _functions(unit: Unit, whole: bool) -> _Functions:
+    return _Functions(unit, unit.top_level if whole else unit.code)
+
+
 def function_at(unit: Unit, pc: int) -> Die | None:
     """The concrete function of a unit whose code holds pc."""
-    for entries in (unit.code, unit.top_level):
-        for entry in entries:
-            if entry[1].tag == c.DW_TAG_subprogram:
-                die = Die(unit, entry)
-                if holds(die, pc):
-                    return die
-    return None
+    return _functions(unit, False).at(pc) or _functions(unit, True).at(pc)
 
 
 def chain_at(function: Die, pc: int) -> Chain:
     """The scopes that hold pc within a concrete function, innermost first."""
-    chain = [function]
-    while True:
-        inner = next((child for child in chain[0].children() if child.tag in SCOPE_TAGS and holds(child, pc)), None)
-        if inner is None:
-            return tuple(chain)
-        chain.insert(0, inner)
+    chain, inner = [function], nest_of(function).at(pc)
+    while inner is not None:
+        chain.insert(0, inner.die)
+        inner = inner.at(pc)
+    return tuple(chain)
 
 
 def blocks_within(chain: Chain, pc: int) -> Chain:
     """chain extended inwards by the lexical blocks that hold pc, stopping before the next inlined function."""
-    inner = list(chain)
+    inner, nest = list(chain), nest_of(chain[0])
     while True:
-        block = next((child for child in inner[0].children() if child.tag == c.DW_TAG_lexical_block and holds(child, pc)), None)
+        blocks = (block for block in nest.inner if block.die.tag == c.DW_TAG_lexical_block)
+        block = next((block for block in blocks if any(low <= pc < high for low, high in block.ranges)), None)
         if block is None:
             return tuple(inner)
-        inner.insert(0, block)
+        inner.insert(0, block.die)
+        nest = block
 
 
 def inlined_names(chain: Chain) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from localvar.dwarf import constants as c
-from localvar.dwarf.abbrev import form_size
 from localvar.dwarf.leb128 import uleb
 
 if TYPE_CHECKING:
@@ -40,14 +39,13 @@ def _starts(unit: Unit, tags: frozenset[int], wanted: int, skip_declarations: bo
     for code, abbreviation in unit.abbreviations.items():
         if abbreviation.tag not in tags:
             continue
-        names = [attribute for attribute, _, _ in abbreviation.attributes]
-        if wanted not in names or (skip_declarations and c.DW_AT_declaration in names):
+        before = abbreviation.fronts.get(wanted)
+        if before is None or (skip_declarations and c.DW_AT_declaration in abbreviation.fronts):
             continue
-        sizes = [form_size(form, *unit.sizes) for _, form, _ in abbreviation.attributes[: names.index(wanted)]]
-        if None in sizes:
+        if before < 0:
             return _VARYING
         prefix = _code_bytes(code)
-        found.append((prefix, len(prefix) + sum(size or 0 for size in sizes)))
+        found.append((prefix, len(prefix) + before))
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -33,7 +34,10 @@ from localvar.dwarf.start import Starts, start_before
 
 if TYPE_CHECKING:
     from localvar.dwarf.info import DebugInfo
+    from localvar.dwarf.scope import Nest
 
+_FRONT = 192
+"""Bytes behind a unit's header in which its own DIE ends."""
 _LINK = struct.Struct("<I")
 _offset_of = itemgetter(0)
 
@@ -44,17 +48,27 @@ Entry = tuple[int, Abbreviation, int]
 class Unit:
     """One unit: its header's fields, its bytes, and iteration over its DIEs."""
 
-    def __init__(self, info: DebugInfo, offset: int, data: bytes, header: UnitHeader,
-                 abbreviations: dict[int, Abbreviation]) -> None:
+    def __init__(self, info: DebugInfo, offset: int, header: UnitHeader) -> None:
         self.info = info
         self.offset = offset
-        self.data = data
         self.header = header
         self.version = header.version
-        self.sizes = (header.address_size, header.offset_size, header.version)
-        self.abbreviations = abbreviations
+        self.sizes = header.sizes
         self.starts: dict[tuple[frozenset[int], int, bool], Starts] = {}
         """What start.start_before has found out about the abbreviations."""
+        self.names: dict[int, str | None] = {}
+        self.nests: dict[int, Nest] = {}
+        """What scope.name_of and scope.nest_of have found, by the offset of the DIE."""
+
+    @cached_property
+    def data(self) -> bytes:
+        """The bytes of the unit, its header included."""
+        return self.info.raw(self.offset, self.header.length)
+
+    @cached_property
+    def abbreviations(self) -> dict[int, Abbreviation]:
+        """What the codes of DIEs stand for."""
+        return self.info.abbreviations(self.header)
 
     def entry(self, offset: int) -> Entry | None:
         """The DIE at offset; None for the null entry that ends a list of siblings."""
@@ -134,8 +148,17 @@ class Unit:
 
     @cached_property
     def root(self) -> Die:
-        """The unit's own DIE."""
-        return self.die(self.header.size)
+        """The unit's own DIE: read without the other abbreviations, which take ten times as long, where it is near the start."""
+        front = self.info.raw(self.offset, min(self.header.length, self.header.size + _FRONT))
+        at = self.header.size
+        with suppress(DwarfError):
+            behind = uleb(front, at)[1]
+            one = self.info.abbreviation(self.header, front[at:behind]) if front[at] else None
+            if one is not None:
+                die = Die(self, (at, one, behind))
+                die._attributes = die.decode(front)
+                return die
+        return self.die(at)
 
     @cached_property
     def top_level(self) -> list[Entry]:
@@ -262,9 +285,11 @@ class Unit:
 
 
 class UnitHeader:
-    """The fields of a unit header (section 7.5.1): version, sizes in bytes, unit type, type signature and DIE."""
+    """The fields of a unit header (section 7.5.1): version, sizes in bytes, unit type, type signature and DIE.
+    sizes: of an address, of an offset, and the version."""
 
-    __slots__ = ("abbrev_offset", "address_size", "length", "offset_size", "signature", "size", "type", "type_offset", "version")
+    __slots__ = ("abbrev_offset", "address_size", "length", "offset_size", "signature", "size", "sizes", "type", "type_offset",
+                 "version")
 
     def __init__(self, data: bytes, types: bool = False) -> None:
         """Parse the header at the start of data (.debug_types headers where types).  Raises DwarfError."""
@@ -301,6 +326,7 @@ class UnitHeader:
             self.signature = number(at, 8)
             at += 8
         self.size = at
+        self.sizes = (self.address_size, self.offset_size, self.version)
         if self.address_size not in (4, 8):
             raise DwarfError(f"address size {self.address_size} is not supported")
 
@@ -337,12 +363,13 @@ class Die:
     def attributes(self) -> dict[int, tuple[int, RawValue]]:
         """Attribute name to (form, value as it stands)."""
         if self._attributes is None:
-            self._attributes = self._decode()
+            self._attributes = self.decode(self.unit.data)
         return self._attributes
 
-    def _decode(self) -> dict[int, tuple[int, RawValue]]:
+    def decode(self, data: bytes) -> dict[int, tuple[int, RawValue]]:
+        """As attributes, read from the first bytes of the unit.  Raises DwarfError where they are not there."""
         _, abbreviation, at = self.entry
-        data, sizes = self.unit.data, self.unit.sizes
+        sizes = self.unit.sizes
         constants, runs = abbreviation.layout
         found: dict[int, tuple[int, RawValue]] = dict(constants)
         for layout, keys, last in runs:

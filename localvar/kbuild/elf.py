@@ -54,8 +54,11 @@ class ElfFacts:
     has_debug_info: bool
 
 
-def read_facts(path: Path) -> ElfFacts:
-    """The facts of the file at path; NotElf where it is no 64-bit ELF file, OSError where unreadable."""
+def read_facts(path: Path, kernel: bool = True) -> ElfFacts:
+    """The facts of the file at path; NotElf where it is no 64-bit ELF file, OSError where unreadable.
+
+    kernel: whether it may be a kernel, which has a release: all of a module would be searched for one.
+    """
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise NotElf("not a regular file")
@@ -63,15 +66,15 @@ def read_facts(path: Path) -> ElfFacts:
         if file.seek(0, 2) == 0:
             raise NotElf("empty file")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer:
-            return facts_of(buffer)
+            return facts_of(buffer, kernel)
 
 
-def facts_of(buffer: Buffer) -> ElfFacts:
-    """The facts of the ELF file in buffer; NotElf where it holds none."""
+def facts_of(buffer: Buffer, kernel: bool = True) -> ElfFacts:
+    """The facts of the ELF file in buffer, as read_facts(); NotElf where it holds none."""
     order = _byte_order(buffer)
     sections = read_sections(buffer)
     debug = any(s.name in DEBUG_SECTIONS and s.kind != SHT_NOBITS and s.size for s in sections)
-    return ElfFacts(_release(buffer, sections), _build_id(buffer, sections, order), debug)
+    return ElfFacts(_release(buffer, sections) if kernel else None, _build_id(buffer, sections, order), debug)
 
 
 def vmlinux_release(path: Path) -> str | None:

@@ -126,7 +126,7 @@ def _built(build: Path) -> Iterator[Path]:
 def _examine(name: str, path: Path) -> ModuleFile | str:
     """The module at path, or why it is of no use."""
     try:
-        facts = facts_of(read_module(path)) if path.suffix in _DECOMPRESS else read_facts(path)
+        facts = facts_of(read_module(path), False) if path.suffix in _DECOMPRESS else read_facts(path, False)
     except OSError as error:
         return error.strerror or str(error)
     except (NotElf, ValueError) as error:

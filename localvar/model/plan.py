@@ -15,7 +15,7 @@ from localvar.model.expr import Expr, ReturnsTo
 from localvar.model.location import Location, Reason
 from localvar.model.path import Path
 from localvar.model.site import Site
-from localvar.model.source import MacroUse, ProbeDeclaration
+from localvar.model.source import Function, MacroUse, ProbeDeclaration
 
 
 class VariableKind(enum.Enum):
@@ -182,11 +182,13 @@ class PlannedProbe:
 
 @dataclass(frozen=True)
 class ReadPlan:
-    """Everything that an expansion compiles: sites, probes on them, uses reading there."""
+    """Everything that an expansion compiles: sites, probes on them, uses reading there; idle: functions of headers that read
+    variables and that nothing in the file reaches."""
 
     sites: tuple[Site, ...]
     probes: tuple[PlannedProbe, ...]
     uses: tuple[PlannedUse, ...]
+    idle: tuple[Function, ...] = ()
 
     def reads(self) -> Iterator[tuple[PlannedUse, int, Read, tuple[int, ...]]]:
         """Every read with its use, its site and the probes whose handlers do it there, both as indices."""

@@ -57,6 +57,11 @@ class Site:
     callers: tuple[int, ...] = ()
 
     @property
+    def place(self) -> tuple[object, ...]:
+        """What tells two sites apart: not the line that each was asked for by."""
+        return self.module, self.section, self.pc, self.kind, self.scope, self.outer, self.callers
+
+    @property
     def name(self) -> str:
         """symbol+0xoffset, with the module's name in front where there is one."""
         place = f"{self.symbol}+{self.offset:#x}"
@@ -65,10 +70,14 @@ class Site:
 
 @dataclass(frozen=True)
 class Places:
-    """What the coordinates of one probe name: the sites, each once; the largest .maxactive of them, 0 where none says it."""
+    """What the coordinates of one probe name: the sites, each once; the largest .maxactive of them, 0 where none says it.
+
+    named_by: for each site which of the coordinates named it first.
+    """
 
     sites: tuple[Site, ...]
     maxactive: int = 0
+    named_by: tuple[int, ...] = ()
 
 
 NOWHERE = Site(SiteKind.INSTRUCTION, 0, "", 0, None, None, 0, "", None, 0, (), ScopeRef(()), 0)

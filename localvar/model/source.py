@@ -93,13 +93,14 @@ class Function:
 
     regs: name of its `struct pt_regs *` parameter, or None.  calls: names of the module's functions it calls
     or takes the address of.  span: from its first token (attributes and storage class included) to its
-    closing brace.
+    closing brace.  body: from brace to brace, None where a macro makes it.
     """
 
     name: str
     span: Span
     regs: str | None
     calls: frozenset[str] = frozenset()
+    body: Span | None = None
 
 
 class ProbeKind(enum.Enum):
@@ -186,9 +187,9 @@ class ProbeSource:
 
     path: as given on the command line; text: its bytes.  Everything with a span can stand in `path` or in one
     of `headers`; functions are those defined in the module's files.  include_at: offset just behind the line
-    that includes localvar.h (0 where it comes from elsewhere).  dependencies: absolute names of every file
-    that was read, for the depfile, path's own first.  places: offsets in text, ascending, where lines at file
-    scope can be put in front of a declaration.
+    that brings localvar.h (then has_localvar_h), or in front of that of the header that does, where that is rewritten.
+    dependencies: absolute names of every file that was read, for the depfile, path's own first.  places: offsets in text,
+    ascending, where lines at file scope can be put in front of a declaration.
     """
 
     path: str
@@ -203,6 +204,7 @@ class ProbeSource:
     copies: tuple[MacroCopy, ...] = ()
     headers: tuple[Header, ...] = ()
     places: tuple[int, ...] = ()
+    has_localvar_h: bool = True
 
     def text_of(self, span: Span) -> bytes:
         """The bytes of a span in the file or one of its headers; none for another file's."""

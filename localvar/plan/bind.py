@@ -16,7 +16,7 @@ from localvar.model.site import NOWHERE, Places, Site
 from localvar.model.source import Macro, MacroUse, ProbeDeclaration, ProbeKind, ProbeSource, Role, is_optional
 from localvar.plan.convert import TypeNames, check_conversion
 from localvar.plan.judge import Judge, Locations
-from localvar.plan.reach import handlers_of, reached, sites_for
+from localvar.plan.reach import handlers_of, idle, reached, sites_for
 from localvar.plan.read import NoSuchMember, absent_read
 from localvar.plan.refuse import Nearest, Refusals
 from localvar.plan.write import unwritable
@@ -49,14 +49,16 @@ class Binder:
         self.refusals = Refusals(self.judge, self.nearest, self.log, self.verbose)
         reach = [[(role, name, reached(self.source.functions, name)) for role, name in handlers_of(declaration)]
                  for declaration, _ in self.probes]
-        uses = [use for use in self.source.uses if self._is_bound(use, reach)]
+        unused = idle(self.source)
+        empty = {use.function: unused[use.function] for use in self.source.uses if use.function in unused}
+        uses = [use for use in self.source.uses if use.function not in empty and self._is_bound(use, reach)]
         kept = [self._probe(number, reach[number], uses) for number in range(len(self.probes))]
         planned = []
         for use in uses:
             sites = {self._number(site) for probe, roles in zip(kept, reach, strict=True) for role, _, functions in roles
                      if use.function in functions for site in sites_for(role, [self._sites[i] for i in probe.sites])}
             planned.append(self._use(use, sorted(sites)))
-        return ReadPlan(tuple(self._sites), tuple(kept), tuple(planned))
+        return ReadPlan(tuple(self._sites), tuple(kept), tuple(planned), tuple(empty.values()))
 
     def _number(self, site: Site) -> int:
         number = self._numbers.setdefault(site, len(self._sites))
@@ -84,11 +86,15 @@ class Binder:
         """The probe with the sites where it can be armed and everything that it must read is proven."""
         declaration, places = self.probes[number]
         sites = places.sites
+        if not sites and declaration.kind is not ProbeKind.PROBE:
+            self.log.error("no-place", f"a {declaration.kind.value} has one address, the coordinate names none in this kernel",
+                           declaration.span, fix="use LOCALVAR_PROBE, which may have no place")
         bad = {site: text for site in sites if (text := self._problem(declaration, site, roles, uses)) is not None}
         if bad and len(sites) == 1:
-            self._refuse(declaration, sites[0], roles, uses)
+            self._refuse(declaration, places, roles, uses)
         elif bad and not self._names_nothing(roles, uses, sites):
-            self.refusals.some(declaration, list(bad.values()), len(sites))
+            first = next((by for site, by in zip(sites, places.named_by, strict=True) if site in bad), 0)
+            self.refusals.some(declaration, list(bad.values()), len(sites), first)
         left = tuple(self._number(site) for site in sites if site not in bad)
         if declaration.kind is not ProbeKind.PROBE and len(left) > 1:
             self.log.error("several-sites", f"a {declaration.kind.value} has one address, the coordinate names {len(left)}",
@@ -116,10 +122,11 @@ class Binder:
                 return f"{read.path} is not readable at {site.name}: {read.reason.text}"
         return None
 
-    def _refuse(self, declaration: ProbeDeclaration, site: Site, roles: list[tuple[Role, str, set[str]]],
+    def _refuse(self, declaration: ProbeDeclaration, places: Places, roles: list[tuple[Role, str, set[str]]],
                 uses: list[MacroUse]) -> None:
+        [site] = places.sites
         if site.why_not is not None:
-            self.refusals.site(declaration, site)
+            self.refusals.site(declaration, places)
             return
         if site.callers and declaration.kind is not ProbeKind.PROBE:
             self.log.error("not-supported", f"a {declaration.kind.value} cannot tell callers", declaration.span,

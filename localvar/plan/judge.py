@@ -10,7 +10,7 @@ from typing import Protocol
 from localvar.arch import Architecture
 from localvar.model.calls import Activation, Call
 from localvar.model.expr import Address, Entry, Expr, Parameter, PerCpu, Reg, contains
-from localvar.model.location import Reason
+from localvar.model.location import Absent, Reason
 from localvar.model.path import Path
 from localvar.model.plan import How, Read, Source, Variable
 from localvar.model.rewrite import rewrite
@@ -94,7 +94,10 @@ class Judge:
         if site.kind is not SiteKind.RETURN:
             text = "it is no function's return: bind the handler to '….return'"
             return absent_read(site, path, Reason("no-return", text))
-        return self.read(site, self.locations.return_value(site), path)
+        value = self.locations.return_value(site)
+        if isinstance(value.location, Absent) and value.location.reason.slug == "void":
+            return _absent(self.read(site, value, path), value.location.reason)
+        return self.read(site, value, path)
 
     def static(self, path: Path, file: str | None, modules: Sequence[str] = ()) -> Read:
         """GET_STATIC_VAR: the same at every site; modules: those whose variables are meant, too."""

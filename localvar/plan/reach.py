@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from localvar.model.site import Site, SiteKind
-from localvar.model.source import Function, ProbeDeclaration, Role
+from localvar.model.source import Function, ProbeDeclaration, ProbeSource, Role
 
 
 def reached(functions: Iterable[Function], start: str) -> set[str]:
@@ -20,6 +20,17 @@ def reached(functions: Iterable[Function], start: str) -> set[str]:
             seen.add(name)
             pending += calls[name]
     return seen
+
+
+def idle(source: ProbeSource) -> dict[str, Function]:
+    """Functions of headers, by name, that neither a function of the file itself nor a probe can call: what a header offers
+    to other files."""
+    starts = [function.name for function in source.functions if function.span.file == source.path]
+    starts += [handler.function for probe in source.probes for handler in probe.handlers]
+    starts += [hook.function for hook in source.hooks if hook.function is not None]
+    called = set[str]().union(*(reached(source.functions, name) for name in starts))
+    return {function.name: function for function in source.functions if function.body is not None
+            and function.span.file != source.path and function.name not in called}
 
 
 def sites_for(role: Role, sites: Sequence[Site]) -> list[Site]:

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from localvar.diagnostics import Log, Note, Span
 from localvar.model.path import Path
 from localvar.model.plan import Read
-from localvar.model.site import Site
+from localvar.model.site import Places, Site
 from localvar.model.source import Macro, MacroUse, ProbeDeclaration
 from localvar.plan.judge import Judge, place
 
 Nearest = Callable[[Site, Sequence[Path]], tuple[Note, ...]]
 """Notes that say where all of the paths are readable in the site's function."""
 
-ELSEWHERE_IS_NO_HELP = frozenset({"return-probe", "no-return", "plain-kprobe", "no-address", "not-writable", "void", "abi"})
+ELSEWHERE_IS_NO_HELP = frozenset({
+    "return-probe", "no-return", "no-result", "plain-kprobe", "no-address", "not-writable", "void", "abi",
+})
 """Reasons that another line of the function would not change."""
 
 _DENIED = {"not-writable": "cannot be written", "no-address": "has no address", "no-return": "is nothing"}
@@ -39,10 +41,12 @@ class Refusals:
     log: Log
     verbose: bool
 
-    def site(self, declaration: ProbeDeclaration, site: Site) -> None:
+    def site(self, declaration: ProbeDeclaration, places: Places) -> None:
         """A probe's only site cannot be probed."""
+        [site] = places.sites
         assert site.why_not is not None
-        self.log.error(site.why_not.slug, f"{place(site)} cannot be probed: {site.why_not.text}", span_of(declaration))
+        self.log.error(site.why_not.slug, f"{place(site)} cannot be probed: {site.why_not.text}",
+                       span_of(declaration, *places.named_by))
 
     def read(self, use: MacroUse, read: Read, wanted: Sequence[Path]) -> None:
         """A use's value is absent at a probe's only site; wanted: all that the handler reads there."""
@@ -51,12 +55,18 @@ class Refusals:
         if slug == "no-such-member":
             return
         if slug == "no-such-variable":
-            self.log.error(slug, read.reason.text, span, notes=self._names(read.path, [read.site]))
+            on_entry = use.macro is Macro.GET_ENTRY_VAR
+            self.log.error(slug, read.reason.text, span, notes=self._parameters(read) if on_entry else
+                           self._names(read.path, [read.site]))
             return
-        notes = () if slug in ELSEWHERE_IS_NO_HELP else self.nearest(read.site, wanted)
+        notes = () if slug in ELSEWHERE_IS_NO_HELP or not wanted else self.nearest(read.site, wanted)
         subject = "GET_RETURN_VALUE()" if use.macro is Macro.GET_RETURN_VALUE else f"'{read.path}'"
         self.log.error(slug, f"{subject} {_DENIED.get(slug, 'is not readable')} at {place(read.site)}: {read.reason.text}", span,
                        notes=notes)
+
+    def _parameters(self, read: Read) -> tuple[Note, ...]:
+        names = [variable.name for variable in self.judge.locations.entry_variables(read.site)]
+        return (Note(f"its parameters: {', '.join(names)}" if names else "it has no parameters"),)
 
     def nowhere(self, use: MacroUse, path: Path, sites: Sequence[Site]) -> None:
         """No site of a probe has the variable that a use names."""
@@ -82,19 +92,19 @@ class Refusals:
         found = [v.name for site in sites[:MOST_SITES] for v in self.judge.locations.variables(site)]
         return list(dict.fromkeys(found))
 
-    def some(self, declaration: ProbeDeclaration, reasons: Sequence[str], total: int) -> None:
-        """Sites of a probe with several are left out, for these reasons."""
+    def some(self, declaration: ProbeDeclaration, reasons: Sequence[str], total: int, named_by: int = 0) -> None:
+        """Sites of a probe with several are left out, for these reasons; named_by: which coordinate named the first."""
         shown = reasons if self.verbose else reasons[:SHOWN]
         notes = tuple(Note(text) for text in shown)
         if len(shown) < len(reasons):
             notes += (Note(f"and {len(reasons) - len(shown)} more (-v lists all)"),)
-        span = span_of(declaration)
+        span = span_of(declaration, named_by)
         if len(reasons) == total:
             self.log.error("no-usable-site", f"none of the {total} sites can be used", span, notes=notes)
         else:
             self.log.warning("sites-left-out", f"{len(reasons)} of {total} sites are left out", span, notes=notes)
 
 
-def span_of(declaration: ProbeDeclaration) -> Span:
-    """Where a probe's coordinate stands."""
-    return declaration.coordinates[0].span if declaration.coordinates else declaration.span
+def span_of(declaration: ProbeDeclaration, number: int = 0) -> Span:
+    """Where one of a probe's coordinates stands."""
+    return declaration.coordinates[number].span if declaration.coordinates else declaration.span

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from localvar.code.instructions import instruction_starts
 from localvar.dwarf import constants as c
 from localvar.dwarf.elf import ET_REL, Elf
 from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.relocate import EM_X86_64
 from localvar.dwarf.scope import Chain, name_of
 from localvar.dwarf.unit import Die
-from localvar.probe.probeable import instruction_starts
 
 _CALLS = frozenset({c.DW_TAG_call_site, c.DW_TAG_GNU_call_site})
 _ORIGINS = (c.DW_AT_call_origin, c.DW_AT_abstract_origin)

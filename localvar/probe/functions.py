@@ -3,28 +3,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from itertools import islice
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.elf import Elf
 from localvar.dwarf.info import DebugInfo
+from localvar.dwarf.line import FileTest, LineTable
 from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.scope import Instance, function_at, functions_named, instances, name_of, origin
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
 from localvar.probe.names import is_glob
 
+PADDING = "__pfx_"
+"""Begins the names of symbols for the padding in front of functions (scripts/link-vmlinux.sh and objtool, since 6.2)."""
 
-def matching_functions(info: DebugInfo, name: str, file: str | None) -> list[Die]:
-    """DIEs of the functions named by the glob `name` that are declared in, or belong to a unit of, the glob `file`."""
-    if is_glob(name) and file is not None:
-        return [die for unit in units_of_file(info, file) for die in _functions_of(unit, name) if in_file(die, file)]
+
+def matching_functions(info: DebugInfo, name: str, file: str | None, limit: int | None = None) -> list[Die]:
+    """DIEs of the functions named by the glob `name` that are declared in, or belong to a unit of, the glob `file`; of a
+    glob in files at most `limit`."""
+    if is_glob(name) and file is not None and not is_clone(name):
+        matching = (die for unit in units_of_file(info, file) for die in _functions_of(unit, name) if in_file(die, file))
+        return list(islice(matching, limit))
     names = glob_names(info.elf, name) if is_glob(name) else [name]
-    found = functions_named(info, names)
-    if not found and not is_glob(name):
-        found = _behind_symbol(info, name)
+    found = [] if is_clone(name) else functions_named(info, names)
+    if not found and (is_clone(name) or not is_glob(name)):
+        found = list({die.key: die for one in names for die in _behind_symbol(info, one)}.values())
     return [die for die in found if file is None or in_file(die, file)]
+
+
+def is_clone(name: str) -> bool:
+    """Whether a name or glob is one of symbols that the compiler made of a function's name (f.isra.0, *.cold)."""
+    return "." in name
 
 
 def _functions_of(unit: Unit, pattern: str) -> Iterator[Die]:
@@ -40,9 +55,30 @@ def _functions_of(unit: Unit, pattern: str) -> Iterator[Die]:
 def units_of_file(info: DebugInfo, file: str) -> list[Unit]:
     """Units that were compiled from a file that `file` names; where there are none, units that have lines of it (headers,
     included .c files)."""
-    units = [unit for offset in info.unit_offsets if (unit := info.unit(offset)).root.tag == c.DW_TAG_compile_unit]
-    own = [unit for unit in units if path_matches(line_table(unit).name, file)]
-    return own or [unit for unit in units if any(path and path_matches(path, file) for path in line_table(unit).files)]
+    wanted, own, others = file_test(file), list[Unit](), list[Unit]()
+    for offset in info.unit_offsets:
+        unit = info.unit(offset)
+        if unit.root.tag != c.DW_TAG_compile_unit:
+            continue
+        if path_matches(unit.root.string(c.DW_AT_name) or "", file):
+            own.append(unit)
+        elif not own and LineTable(unit).indices(wanted):
+            others.append(unit)
+    return own or others
+
+
+def last_name(file: str) -> str:
+    """What the last name of each path must end in that `file` names."""
+    return re.split(r"[*?\[\]/]", file)[-1]
+
+
+@lru_cache(maxsize=64)
+def file_test(file: str) -> FileTest:
+    """The files of line tables that `file` names."""
+    last = last_name(file)
+    if is_glob(file):
+        return FileTest(lambda name: name.endswith(last), lambda path: path_matches(path, file))
+    return FileTest(lambda name: name.rpartition("/")[2] in (last, ".", ".."), lambda path: path_matches(path, file))
 
 
 def _behind_symbol(info: DebugInfo, name: str) -> list[Die]:
@@ -63,8 +99,8 @@ def is_exported(elf: Elf, function: Die) -> bool:
 
 
 def glob_names(elf: Elf, pattern: str) -> list[str]:
-    """Names of function symbols (clone suffixes off) that a glob matches, sorted."""
-    names = {name.split(".")[0] for name in elf.function_names}
+    """Names of function symbols that a glob matches, sorted: those of clones where it has a dot, else without their suffixes."""
+    names = {name if is_clone(pattern) else name.split(".")[0] for name in elf.function_names if not name.startswith(PADDING)}
     return sorted(name for name in names if fnmatchcase(name, pattern))
 
 
@@ -96,9 +132,19 @@ def all_instances(functions: list[Die]) -> Iterator[Instance]:
                 yield instance
 
 
+def begun_at_symbols(info: DebugInfo, name: str, found: list[Instance]) -> list[Instance]:
+    """The code of instances that begins at symbols which a name, or a glob, of symbols names: each begins there, so that
+    `f.cold` is the place where that part of f begins, not where f does."""
+    names = glob_names(info.elf, name) if is_glob(name) else [name]
+    starts = {symbol.value for one in names for symbol in info.elf.symbols_named(one)}
+    return [replace(instance, entry=low) for instance in found if not instance.inlined
+            for low, _ in instance.ranges if low in starts]
+
+
 def close_names(elf: Elf, name: str) -> list[str]:
     """Function names that are spelled nearly like name."""
     import difflib
 
-    shared = [n for n in sorted(elf.function_names) if "." not in n and abs(len(n) - len(name)) <= 3]
+    plain = [n for n in sorted(elf.function_names) if "." not in n and not n.startswith(PADDING)]
+    shared = [n for n in plain if abs(len(n) - len(name)) <= 3]
     return difflib.get_close_matches(name, shared, 3, 0.75)

@@ -8,64 +8,106 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from localvar.code.arrivals import Arrivals
 from localvar.dwarf import constants as c
-from localvar.dwarf.ranges import die_ranges
-from localvar.dwarf.scope import FUNCTION_TAGS, Chain, chain_at, name_of, origin, own_function
+from localvar.dwarf.scope import FUNCTION_TAGS, Chain, chain_at, function_at, name_of, origin, own_function
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
+from localvar.model.location import Reason
 from localvar.probe.functions import function_file, path_matches
 from localvar.probe.names import is_glob
 from localvar.probe.statements import Kind, LineStart, Wanted, line_starts
 
+JOINED = Reason("joined", "no instruction of it is there, and control also comes there by jumps from elsewhere: a hit would not "
+                "tell that it was reached")
+"""Why the address of a line, or of an inlined copy, without an instruction of its own is no place."""
+
 
 @dataclass(frozen=True)
 class LinePlace:
-    """A place of a line: the scopes of the function whose line it is, innermost first."""
+    """A place of a line: the scopes of the function whose line it is, innermost first.  why_not: why it is none."""
 
     chain: Chain
     pc: int
     line: int
+    why_not: Reason | None = None
 
 
-def places_of_lines(units: list[Unit], file: str, wanted: Wanted) -> Iterator[LinePlace]:
+def places_of_lines(arrivals: Arrivals, units: list[Unit], file: str, wanted: Wanted) -> Iterator[LinePlace]:
     """The places of the wanted lines in all functions of units."""
     for unit in units:
-        starts = line_starts(unit, file, wanted)
-        if not starts:
-            continue
-        functions = _functions(unit)
-        yield from places_in(((start, function) for start in starts
-                              for low, high, function in functions if low <= start.address < high), file)
+        held = ((start, function_at(unit, start.address)) for start in line_starts(unit, file, wanted))
+        yield from places_in(arrivals, ((start, function) for start, function in held if function is not None), file)
 
 
-def places_in(starts: Iterable[tuple[LineStart, Die]], file: str) -> Iterator[LinePlace]:
-    """The places of lines in concrete functions: of each function and inlined copy those of the best kind it has."""
-    best: dict[tuple[int, int], list[tuple[Kind, LinePlace]]] = {}
+def places_in(arrivals: Arrivals, starts: Iterable[tuple[LineStart, Die]], file: str) -> Iterator[LinePlace]:
+    """The places of lines in concrete functions: of each function and inlined copy those where a statement of the line begins,
+    those where the line begins and another line's instructions follow that do not surely lead to such a statement, or what
+    else there is.  Where there is nothing else, what is no place with the reason."""
+    found: dict[tuple[int, int], dict[Kind, dict[int, LinePlace]]] = {}
     for start, function in starts:
-        chain = _scopes(start, chain_at(function, start.address), file)
-        if chain is not None:
-            place = LinePlace(chain, start.address, start.line)
-            best.setdefault((own_function(chain).key, start.line), []).append((start.kind, place))
-    for found in best.values():
-        kind = min(kind for kind, _ in found)
-        yield from (place for each, place in found if each is kind)
+        place = _place(arrivals, start, chain_at(function, start.address), file)
+        if place is not None:
+            kinds = found.setdefault((own_function(place.chain).key, start.line), {})
+            kinds.setdefault(start.kind, {})[start.address] = place
+    for kinds in found.values():
+        statements = kinds.get(Kind.STATEMENT, {})
+        bare = [place for pc, place in kinds.get(Kind.BARE, {}).items() if not arrivals.runs_into(pc, statements)]
+        yield from statements.values()
+        yield from (place for place in bare if place.why_not is None)
+        if not statements and all(place.why_not is not None for place in bare):
+            yield from kinds.get(Kind.REST, {}).values() or bare
 
 
-def _scopes(start: LineStart, chain: Chain, file: str) -> Chain | None:
-    """The scopes that a line's code at its place has: those of the function that calls what is inlined there, where the call
-    stands in that line; else all.  None where the line is of another function."""
+def _place(arrivals: Arrivals, start: LineStart, chain: Chain, file: str) -> LinePlace | None:
+    """The place of a line, with the scopes of the function whose line it is.  None where that is not one that has code there.
+
+    That is the function that calls what is inlined there, where the call stands in that line; else the innermost one in
+    whose lines it is; else, at a statement, the innermost one (its lines are not known: a macro can have made it).
+    """
     for index, die in enumerate(chain):
         called_at = die.tag == c.DW_TAG_inlined_subroutine and die.constant(c.DW_AT_call_line) == start.line
         if called_at and path_matches(line_table(die.unit).file(die.constant(c.DW_AT_call_file)) or "", file):
-            return chain[index + 1 :]
-    if start.kind is Kind.STATEMENT:
-        return chain
-    own = origin(own_function(chain))
-    first, number = own.constant(c.DW_AT_decl_line), own.constant(c.DW_AT_decl_file)
-    if first is None or number is None or not path_matches(function_file(own) or "", file):
+            return LinePlace(chain[index + 1 :], start.address, start.line)
+    own = _own_scopes(chain, start, file) or (chain if start.kind is Kind.STATEMENT else _entered(start, chain, file))
+    if own is None:
         return None
-    following = next((line for line in _first_lines(own.unit).get(number, ()) if line > first), None)
-    return chain if first <= start.line and (following is None or start.line < following) else None
+    joined = start.kind is Kind.BARE and arrivals.are_mixed(chain[-1], start.address)
+    return LinePlace(own, start.address, start.line, JOINED if joined else None)
+
+
+def _own_scopes(chain: Chain, start: LineStart, file: str) -> Chain | None:
+    """The scopes of the innermost function of a chain in whose lines a line is."""
+    begin = 0
+    for index, die in enumerate(chain):
+        if die.tag in FUNCTION_TAGS:
+            if _has_line(origin(die), start.line, file):
+                return chain[begin:]
+            begin = index + 1
+    return None
+
+
+def _entered(start: LineStart, chain: Chain, file: str) -> Chain | None:
+    """The scopes of an inlined copy whose line it is and whose code is elsewhere, or which has none: the one that is entered
+    there, or the only one in the innermost scope that has copies of a function with that line."""
+    for index, scope in enumerate(chain):
+        copies = [child for child in scope.children() if child.tag == c.DW_TAG_inlined_subroutine
+                  and _has_line(origin(child), start.line, file)]
+        entered = [copy for copy in copies if copy.address(c.DW_AT_entry_pc) == start.address]
+        if copies:
+            found = entered or copies
+            return (found[0], *chain[index:]) if len(found) == 1 else None
+    return None
+
+
+def _has_line(function: Die, line: int, file: str) -> bool:
+    """Whether a line of a file is in a function (an abstract instance, or one that is its own): from its declaration to the
+    next function of the unit."""
+    first, number = function.constant(c.DW_AT_decl_line), function.constant(c.DW_AT_decl_file)
+    if first is None or number is None or first > line or not path_matches(function_file(function) or "", file):
+        return False
+    following = next((other for other in _first_lines(function.unit).get(number, ()) if other > first), None)
+    return following is None or line < following
 
 
 @lru_cache(maxsize=64)
@@ -76,15 +118,10 @@ def _first_lines(unit: Unit) -> dict[int, list[int]]:
         if entry[1].tag == c.DW_TAG_subprogram:
             die = Die(unit, entry)
             line, number = die.constant(c.DW_AT_decl_line), die.constant(c.DW_AT_decl_file)
-            if line is not None and number is not None:
+            # a declaration can stand inside a function: compiletime_assert() makes them
+            if line is not None and number is not None and not die.flag(c.DW_AT_declaration):
                 found.setdefault(number, set()).add(line)
     return {number: sorted(lines) for number, lines in found.items()}
-
-
-def _functions(unit: Unit) -> list[tuple[int, int, Die]]:
-    """(low, high, function) of the concrete functions of a unit."""
-    dies = [Die(unit, entry) for entry in unit.top_level if entry[1].tag == c.DW_TAG_subprogram]
-    return [(low, high, die) for die in dies for low, high in die_ranges(die)]
 
 
 def in_function(chain: Chain, name: str) -> bool:

@@ -80,14 +80,5 @@ class Probeable:
         return frozenset(int.from_bytes(raw[i : i + 8], "little") for i in range(0, len(raw) - 7, 8))
 
 
-def instruction_starts(code: bytes, base: int, machine: int) -> set[int]:
-    """Addresses where instructions begin in code that is at base.  Needs capstone; stops where it cannot decode."""
-    import capstone
-
-    modes = {62: (capstone.CS_ARCH_X86, capstone.CS_MODE_64), 183: (capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)}
-    decoder = capstone.Cs(*modes[machine])
-    return {instruction[0] for instruction in decoder.disasm_lite(code, base)}
-
-
 CLONE = re.compile(r"\.(isra|constprop|part|cold|llvm)(\.|$)")
 """Suffixes that compilers give to the clones of a function."""

@@ -6,11 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import islice
 
+from localvar.code.arrivals import Arrivals
+from localvar.code.instructions import instruction_starts
 from localvar.diagnostics import Failure, Note, Span, source_failure
 from localvar.dwarf import constants as c
+from localvar.dwarf.elf import SHF_EXECINSTR
 from localvar.dwarf.info import DebugInfo
-from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.scope import (
     Chain,
     Instance,
@@ -19,12 +22,14 @@ from localvar.dwarf.scope import (
     entry_of,
     function_at,
     holds,
+    instance_of,
     name_of,
     origin,
     own_function,
 )
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
+from localvar.model.location import Reason
 from localvar.model.site import Site, SiteKind
 from localvar.probe.callee import direct_calls, inlined_callees, named_calls
 from localvar.probe.coordinate import (
@@ -39,11 +44,14 @@ from localvar.probe.coordinate import (
     Variant,
     Where,
 )
+from localvar.probe.entries import entry_place
 from localvar.probe.functions import (
     all_instances,
+    begun_at_symbols,
     close_names,
     function_file,
     glob_names,
+    is_clone,
     is_exported,
     matching_functions,
     units_of_file,
@@ -51,19 +59,25 @@ from localvar.probe.functions import (
 from localvar.probe.labels import labels_of, narrow
 from localvar.probe.lines import LinePlace, in_function, places_in, places_of_lines
 from localvar.probe.names import is_glob
-from localvar.probe.probeable import Probeable, instruction_starts
+from localvar.probe.probeable import Probeable
 from localvar.probe.sites import OVERRIDDEN, make_site
 from localvar.probe.statements import LineStart, Wanted, line_starts
 
 FUNCTION_LIMIT = 1000
 """Functions that one glob may match: each is a search of the debug info, and a probe."""
 
+SITE_LIMIT = 10000
+"""Places that one coordinate may name, and functions that a glob may match in files: arming more takes minutes."""
+
+_NARROWER = "a narrower pattern or file"
+
 
 class Resolver:
     """Resolves coordinates against one file's debug info."""
 
-    def __init__(self, info: DebugInfo) -> None:
+    def __init__(self, info: DebugInfo, arrivals: Arrivals) -> None:
         self.info = info
+        self.arrivals = arrivals
         self.probeable = Probeable(info.elf)
         self._whole = "this kernel" if info.module is None else f"module {info.module}"
 
@@ -73,10 +87,11 @@ class Resolver:
         target = coordinate.target
         if isinstance(target, AbsoluteAddress):
             sites = [self._at_address(target.address, span)]
-        elif isinstance(target, Function):
-            sites = list(self._function(target, span))
         else:
-            sites = list(self._statement(target, span))
+            found = self._function(target, span) if isinstance(target, Function) else self._statement(target, span)
+            sites = list(islice(found, SITE_LIMIT + 1))
+            if len(sites) > SITE_LIMIT:
+                raise source_failure("too-many", f"it names more than {SITE_LIMIT} places", span, fix=_NARROWER)
         live = [site for site in sites if site.why_not is not OVERRIDDEN]
         unique = {(site.pc, site.scope, site.kind): site for site in live or sites}
         return sorted(unique.values(), key=lambda site: (site.pc, site.scope.dies))
@@ -89,12 +104,19 @@ class Resolver:
             if matched > FUNCTION_LIMIT:
                 raise source_failure("too-many", f"'{name}' matches {matched} functions; no more than {FUNCTION_LIMIT} at once",
                                      span, fix=f"a narrower pattern, or a file: '{name}@file.c:*'")
-        found = matching_functions(self.info, name, file)
+        found = matching_functions(self.info, name, file, SITE_LIMIT + 1)
+        if len(found) > SITE_LIMIT:
+            raise source_failure("too-many", f"'{name}' matches more than {SITE_LIMIT} functions in '{file}'", span,
+                                 fix=_NARROWER)
         if found:
             return found
         raise self._no_function(name, file, span)
 
     def _no_function(self, name: str, file: str | None, span: Span | None) -> Failure:
+        if file is not None and is_glob(name):
+            if not units_of_file(self.info, file):
+                raise self._no_file(file, span)
+            return source_failure("no-such-function", f"no function of '{file}' is '{name}'", span)
         elsewhere = matching_functions(self.info, name, None) if file is not None else []
         if elsewhere:
             files = sorted({path for die in elsewhere if (path := function_file(die))})
@@ -107,6 +129,9 @@ class Resolver:
         notes = (Note(f"close names: {', '.join(close)}"),) if close else ()
         return source_failure("no-such-function", f"no function '{name}' in {self._whole}", span, notes=notes)
 
+    def _no_file(self, file: str, span: Span | None) -> Failure:
+        return source_failure("no-such-file", f"no source file '{file}' in debug info of {self._whole}", span)
+
     def _instances(self, target: Function | Statement, span: Span | None) -> list[Instance]:
         functions = self._functions(target.name, target.file, span)
         if isinstance(target, Function) and target.exported:
@@ -114,6 +139,8 @@ class Resolver:
             if not functions:
                 raise source_failure("not-exported", f"function '{target.name}' is not exported to modules", span)
         found = list(all_instances(functions))
+        if _is_of_symbols(target.name, functions):
+            found = begun_at_symbols(self.info, target.name, found)
         if not found:
             raise source_failure("no-code", f"function '{target.name}' has no code in this kernel (every use was optimized out)",
                                  span)
@@ -135,12 +162,14 @@ class Resolver:
         elif target.variant is Variant.INLINE:
             found = self._only(found, True, target, span)
         kind = SiteKind.RETURN if target.variant is Variant.RETURN else SiteKind.INSTRUCTION
-        begins = [instance for instance in found if not self._is_part(instance)]
-        if not begins:
-            raise source_failure("no-code", f"function '{target.name}' begins nowhere out of line in this kernel: only parts "
-                                 "of it were left (.part, .cold)", span, fix="probe its lines, or its inlined copies (.inline)")
-        for instance in begins:
-            yield self._site(blocks_within(instance.chain, instance.entry), instance.entry, kind)
+        for instance in self._beginning(found, target, span):
+            yield self._entered(instance, kind)
+
+    def _entered(self, instance: Instance, kind: SiteKind = SiteKind.INSTRUCTION) -> Site:
+        """The site where an instance is entered."""
+        entry, why_not = entry_place(instance, self.arrivals)
+        site = self._site(blocks_within(instance.chain, entry), entry, kind)
+        return _with_reason(site, why_not)
 
     def _around_lines(self, target: Function, span: Span | None) -> Iterator[Site]:
         """Entries of the functions and inlined copies that have code of the lines."""
@@ -153,8 +182,9 @@ class Resolver:
                 continue
             found = True
             kind = SiteKind.RETURN if target.variant is Variant.RETURN else SiteKind.INSTRUCTION
-            entry = entry_of(own, die_ranges(own))
-            yield self._site(blocks_within(chain[chain.index(own) :], entry), entry, kind)
+            instance = instance_of(chain[chain.index(own) :])
+            if instance is not None:
+                yield self._entered(instance, kind)
         if not found:
             raise source_failure("no-code", f"no such code of '{target.name}' at line {target.lines}", span)
 
@@ -166,10 +196,25 @@ class Resolver:
                                  span)
         return kept
 
-    def _is_part(self, instance: Instance) -> bool:
-        """Whether an instance is a `.part` or `.cold` piece, which does not begin where its function begins."""
-        symbols = self.info.elf.symbols_at(instance.entry)
-        return not instance.inlined and any(s.name.split(".")[1:2] in (["part"], ["cold"]) for s in symbols)
+    def _beginning(self, found: list[Instance], target: Function | Statement, span: Span | None) -> list[Instance]:
+        """The instances that begin where their function begins, or at the symbols that the target names."""
+        if is_clone(target.name):
+            if not (isinstance(target, Function) and target.variant is Variant.RETURN):
+                return found
+            called = [instance for instance in found if not self._is_piece(instance, "cold")]
+            if not called:
+                raise source_failure("no-return", f"'{target.name}' is entered by a jump: there is no return address where it "
+                                     "begins", span, fix="probe the return of the whole function")
+            return called
+        begins = [i for i in found if i.inlined or not (self._is_piece(i, "part") or self._is_piece(i, "cold"))]
+        if not begins:
+            raise source_failure("no-code", f"function '{target.name}' begins nowhere out of line in this kernel: only parts "
+                                 "of it were left (.part, .cold)", span, fix="probe its lines, or its inlined copies (.inline)")
+        return begins
+
+    def _is_piece(self, instance: Instance, kind: str) -> bool:
+        """Whether an instance begins as a `.part` or `.cold` piece, which is not where its function begins."""
+        return any(kind in symbol.name.split(".")[1:] for symbol in self.info.elf.symbols_at(instance.entry))
 
     def _site(self, chain: Chain, pc: int, kind: SiteKind = SiteKind.INSTRUCTION, outer: bool = False) -> Site:
         return make_site(self.info, chain, pc, self.probeable, kind, outer)
@@ -183,13 +228,12 @@ class Resolver:
         callers: dict[int, set[int]] = {}
         for instance in self._instances(replace(target, callee=None, variant=Variant.ANY), span):
             for name, chain in inlined_callees(instance.chain):
-                ranges = die_ranges(chain[0])
-                if fnmatchcase(name, wanted) and ranges:
+                copy = instance_of(chain) if fnmatchcase(name, wanted) else None
+                if copy is not None:
                     inlined = True
                     if target.variant in (Variant.ANY, Variant.INLINE):
                         found = True
-                        entry = entry_of(chain[0], ranges)
-                        yield self._site(blocks_within(chain, entry), entry)
+                        yield self._entered(copy)
             named |= {name for name in named_calls(instance.chain[0]) if fnmatchcase(name, wanted)}
             if target.variant is not Variant.INLINE:
                 self._calls(instance, wanted, callers)
@@ -223,7 +267,7 @@ class Resolver:
         """The entry of the function that begins at pc; None where none does."""
         unit = self.info.unit_of_pc(pc)
         function = function_at(unit, pc) if unit else None
-        begins = function is not None and entry_of(function, die_ranges(function)) == pc
+        begins = function is not None and entry_of((function,)) == pc
         return self._site(blocks_within((function,), pc), pc, kind) if function is not None and begins else None
 
     # -- labels ---------------------------------------------------------------------------------------------------
@@ -262,12 +306,12 @@ class Resolver:
 
     def _offset(self, target: Statement, offset: int, span: Span | None) -> Iterator[Site]:
         found = self._only(self._instances(target, span), False, Function(target.name, target.file), span)
-        whole = [instance for instance in found if not self._is_part(instance)]
-        for instance in whole:
+        for instance in self._beginning(found, target, span):
             pc = instance.entry + offset
             function = instance.chain[-1]
-            if not holds(function, pc):
-                size = next((high - low for low, high in instance.ranges if low <= instance.entry < high), 0)
+            low, high = next(r for r in instance.ranges if r[0] <= instance.entry < r[1])
+            size = high - instance.entry
+            if not low <= pc < high:
                 raise source_failure("outside-function", f"offset {offset:#x} is outside function '{target.name}' "
                                      f"({size:#x} bytes)", span)
             self._check_boundary(instance, pc, span)
@@ -316,7 +360,7 @@ class Resolver:
                                  fix="name the function, or write the line's number in the file")
         units = units_of_file(self.info, file)
         if not units:
-            raise source_failure("no-such-file", f"no source file '{file}' in debug info of {self._whole}", span)
+            raise self._no_file(file, span)
         found = self._in_file(units, file, target, _wanted_lines(target.where, 0))
         if not found:
             lines = {site.line for site in self._in_file(units, file, target, lambda _: True)}
@@ -324,14 +368,15 @@ class Resolver:
             near = sorted(lines, key=lambda line: (abs(line - asked), -line))[:4]
             if not target.nearest or not near:
                 notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
-                raise source_failure("no-such-line", f"no code at line {asked} of '{file}'", span, notes=notes)
+                which = f"at line {asked} of" if isinstance(target.where, Lines) else "of functions that it names in"
+                raise source_failure("no-such-line", f"no code {which} '{file}'", span, notes=notes)
             found = self._in_file(units, file, target, lambda line: line == near[0])
         yield from found
 
     def _in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
-        return [make_site(self.info, place.chain, place.pc, self.probeable, line=place.line)
-                for place in places_of_lines(units, file, wanted)
-                if target.name == "*" or in_function(place.chain, target.name)]
+        places = (place for place in places_of_lines(self.arrivals, units, file, wanted)
+                  if target.name == "*" or in_function(place.chain, target.name))
+        return [self._line_site(place) for place in islice(places, SITE_LIMIT + 1)]
 
     def _lines_of(self, function: Die, target: Statement) -> Iterator[Site]:
         source = origin(function)
@@ -339,18 +384,23 @@ class Resolver:
         first = source.constant(c.DW_AT_decl_line) or 0
         wanted = _wanted_lines(target.where, first)
         for place in self._places(function, file, wanted):
-            yield make_site(self.info, place.chain, place.pc, self.probeable, line=place.line)
+            yield self._line_site(place)
+
+    def _line_site(self, place: LinePlace) -> Site:
+        site = make_site(self.info, place.chain, place.pc, self.probeable, line=place.line)
+        return _with_reason(site, place.why_not)
 
     def _places(self, function: Die, file: str, wanted: Wanted) -> Iterator[LinePlace]:
         """The places of a function's lines in its own code and in its inlined copies."""
-        of_unit: dict[int, list[LineStart]] = {}
-        for instance in all_instances([function]):
-            concrete = instance.chain[-1]
-            if concrete.unit.offset not in of_unit:
-                of_unit[concrete.unit.offset] = line_starts(concrete.unit, file, wanted)
-            inside = [(start, concrete) for start in of_unit[concrete.unit.offset]
-                      if any(low <= start.address < high for low, high in instance.ranges)]
-            yield from (place for place in places_in(inside, file) if own_function(place.chain) == instance.chain[0])
+        found = list(all_instances([function]))
+        own = {instance.chain[0].key for instance in found}
+        starts: dict[int, list[LineStart]] = {}
+        for concrete in {instance.chain[-1].key: instance.chain[-1] for instance in found}.values():
+            offset = concrete.unit.offset
+            if offset not in starts:
+                starts[offset] = line_starts(concrete.unit, file, wanted)
+            inside = [(start, concrete) for start in starts[offset] if holds(concrete, start.address)]
+            yield from (place for place in places_in(self.arrivals, inside, file) if own_function(place.chain).key in own)
 
     def _no_line(self, target: Statement, functions: list[Die], span: Span | None) -> Failure:
         asked = _asked_line(target.where, origin(functions[0]).constant(c.DW_AT_decl_line) or 0)
@@ -383,17 +433,42 @@ class Resolver:
 
     # -- addresses ------------------------------------------------------------------------------------------------
 
+    def _no_address(self, address: int, span: Span | None) -> Failure:
+        """No function holds an address: what is there?"""
+        elf = self.info.elf
+        section = elf.section_at(address)
+        if section is None:
+            return source_failure("not-text", f"address {address:#x} is in no section of this kernel", span,
+                                  fix="write a link-time address, as System.map has it; in a module, module(\"name\")"
+                                      ".statement(\"function+0xoffset\")")
+        if not section.flags & SHF_EXECINSTR:
+            return source_failure("not-text", f"address {address:#x} is in {section.name}, which holds no code", span)
+        holding = (symbol for symbol in elf.symbols if symbol.value <= address < symbol.value + max(symbol.size, 1))
+        symbol = max(holding, key=lambda one: one.value, default=None)
+        where = f" ({symbol.name}+{address - symbol.value:#x})" if symbol else ""
+        return source_failure("no-debug-info", f"no function in debug info holds address {address:#x}{where}", span)
+
     def _at_address(self, address: int, span: Span | None) -> Site:
         unit = self.info.unit_of_pc(address)
         function = function_at(unit, address) if unit else None
         if function is None:
-            raise source_failure("no-debug-info", f"no function in debug info holds address {address:#x}", span)
+            raise self._no_address(address, span)
         chain = chain_at(function, address)
         site = self._site(chain, address, outer=True)
         for instance in all_instances([function]):
             if any(low <= address < high for low, high in instance.ranges) and not instance.inlined:
                 self._check_boundary(instance, address, span)
         return site
+
+
+def _is_of_symbols(name: str, functions: list[Die]) -> bool:
+    """Whether functions were found by symbols of that name, which debug info does not know: an alias, a clone."""
+    return is_clone(name) or (not is_glob(name) and all(name_of(die) != name for die in functions))
+
+
+def _with_reason(site: Site, why_not: Reason | None) -> Site:
+    """site, with one more reason why it is no place where it has none yet."""
+    return site if why_not is None or site.why_not is not None else replace(site, why_not=why_not)
 
 
 def _wanted_lines(where: Where | None, first: int) -> Wanted:

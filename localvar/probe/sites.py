@@ -32,7 +32,7 @@ def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind
     if line is not None and line != own_line:
         file = function_file(own_function(chain))
     section, offset = info.elf.split(pc)
-    entry = entry_of(function, ranges)
+    entry = entry_of((function,))
     entry_section, entry_offset = info.elf.split(entry)
     return Site(
         kind=kind, pc=pc, symbol=symbol.name if symbol else f"{start:#x}", offset=pc - base, module=info.module,

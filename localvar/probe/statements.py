@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from localvar.dwarf.line import LineTable
+from localvar.dwarf.linerows import FileRow
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Unit
-from localvar.probe.functions import path_matches
+from localvar.probe.functions import file_test
 
 Wanted = Callable[[int], bool]
 
@@ -41,26 +41,33 @@ class LineStart:
 def line_starts(unit: Unit, file: str, wanted: Wanted) -> list[LineStart]:
     """Where code of the wanted lines of a file begins: one entry for each range of a line whose code is split."""
     table = line_table(unit)
-    indices = {index for index, path in enumerate(table.files) if path and path_matches(path, file)}
-    if not indices:
-        return []
-    ranges = set(_ranges(table, indices, wanted))
+    indices = frozenset(table.indices(file_test(file)))
+    rows = table.rows_of(indices) if indices else []
+    ranges = set(_ranges(rows, indices, wanted))
     taken = {(start.line, start.address) for start in ranges}
-    bare = {LineStart(row.line, row.address, Kind.BARE) for row in table.rows if row.file in indices and wanted(row.line)
+    bare = {LineStart(row.line, row.address, Kind.BARE) for row in rows if row.file in indices and wanted(row.line)
             and row.is_stmt and not row.end_sequence and (row.line, row.address) not in taken}
     return sorted(ranges | bare)
 
 
-def _ranges(table: LineTable, indices: set[int], wanted: Wanted) -> Iterator[LineStart]:
-    """Contiguous ranges of one wanted line, each from its first statement on, where it has one."""
+def _ranges(rows: list[FileRow], indices: Collection[int], wanted: Wanted) -> Iterator[LineStart]:
+    """Contiguous ranges of one wanted line, each from its first statement on, where it has one.  A statement can begin in a row
+    of its own, and the instructions follow in one that is none, at the same address."""
     found: LineStart | None = None
     end = -1
-    for row, following in pairwise(table.rows):
-        if row.end_sequence or following.address <= row.address:
+    begun: set[tuple[int, int]] = set()
+    for row, following in pairwise(rows):
+        if row.end_sequence:
+            continue
+        mine = row.file in indices and wanted(row.line)
+        if mine and row.is_stmt:
+            begun.add((row.line, row.address))
+        if following.address <= row.address:
             continue
         start = None
-        if row.file in indices and wanted(row.line):
-            start = LineStart(row.line, row.address, Kind.STATEMENT if row.is_stmt else Kind.REST)
+        if mine:
+            is_statement = (row.line, row.address) in begun
+            start = LineStart(row.line, row.address, Kind.STATEMENT if is_statement else Kind.REST)
         if found is not None and start is not None and row.address == end and row.line == found.line:
             found = min(found, start, key=lambda one: one.kind)
         else:
@@ -68,5 +75,6 @@ def _ranges(table: LineTable, indices: set[int], wanted: Wanted) -> Iterator[Lin
                 yield found
             found = start
         end = following.address
+        begun.clear()
     if found is not None:
         yield found

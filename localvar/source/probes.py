@@ -23,6 +23,9 @@ _SIGNATURES = {
 }
 _KPROBE_HANDLERS = {"pre_handler": Role.PRE, "post_handler": Role.POST}
 _KRETPROBE_HANDLERS = {"handler": Role.RETURN, "entry_handler": Role.ENTRY}
+_KPROBE = 'write struct kprobe kp = { PROBE_LOCATION("…"), .pre_handler = handler };'
+_KRETPROBE = 'write struct kretprobe rp = { .kp = { PROBE_LOCATION("…") }, .handler = handler };'
+_ALIAS = re.compile(r"(?!(?:kernel|module)\.)[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII)
 _ESCAPES = {"n": 10, "t": 9, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11, "e": 27, "E": 27}
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9a-fA-F]+)|(.))", re.S)
 
@@ -70,7 +73,7 @@ def declared(uses: Sequence[Use], context: Context) -> Declared:
 
 
 def check_once(found: Declared, locator: Locator, log: Log) -> None:
-    """Complain of what a module can have only once: each hook, and for each handler a LOCALVAR_PROBE."""
+    """Complain of what a module can have only once: each hook, each alias, and for each handler a LOCALVAR_PROBE."""
     probes = [probe for probe in found.probes if probe.kind is ProbeKind.PROBE]
     for number, probe in enumerate(probes):
         name = probe.handlers[0].function
@@ -79,6 +82,12 @@ def check_once(found: Declared, locator: Locator, log: Log) -> None:
             log.error("second-probe", f"LOCALVAR_PROBE of {name}() a second time", probe.span,
                       notes=(Note("it is here already", before.span), *locator.notes(probe.copy or "")),
                       fix="give one LOCALVAR_PROBE all the coordinates")
+    for number, alias in enumerate(found.aliases):
+        earlier = next((other for other in found.aliases[:number] if other.name == alias.name), None)
+        if earlier is not None:
+            log.error("second-alias", f"PROBE_ALIAS \"{alias.name}\" a second time", alias.span,
+                      notes=(Note("it is here already", earlier.span), *locator.notes(alias.copy or "")),
+                      fix="give one PROBE_ALIAS all the coordinates")
     for number, hook in enumerate(found.hooks):
         first = next((other for other in found.hooks[:number] if other.macro is hook.macro), None)
         if first is not None:
@@ -128,7 +137,11 @@ def _probe(use: Use, context: Context, result: Declared) -> None:
 
 def _alias(use: Use, context: Context, result: Declared) -> None:
     strings = _strings(use, 0, context)
-    if strings is not None:
+    if strings is not None and not _ALIAS.fullmatch(strings[0].text):
+        context.log.error("alias-name", f"\"{strings[0].text}\" cannot be the name of an alias", strings[0].span,
+                          notes=context.locator.notes(use.copy),
+                          fix="write words of letters, digits and _ with dots between them")
+    elif strings is not None:
         result.aliases.append(Alias(strings[0].text, strings[1:], use.span, use.copy or None))
 
 
@@ -224,8 +237,7 @@ def _location(use: Use, context: Context, result: Declared) -> None:
             or any(b.brace == brace for b in context.bodies):
         what = f"the initialiser of a {kind}" if kind else "no initialiser"
         context.log.error("not-in-kprobe", f"PROBE_LOCATION in {what}", use.span,
-                          notes=context.locator.notes(use.copy),
-                          fix='write struct kprobe kp = { PROBE_LOCATION("…"), .pre_handler = handler };')
+                          notes=context.locator.notes(use.copy), fix=_KRETPROBE if kind == "struct kretprobe" else _KPROBE)
         return
     outer = stream.parent[brace]
     handlers = _handlers(brace, _KPROBE_HANDLERS, context)

@@ -14,7 +14,7 @@ from localvar.model.source import READS, Function, Macro, MacroCopy, MacroUse, P
 from localvar.source.files import ModuleFiles, mentions_reads, quoted_headers
 from localvar.source.functions import Body, Declaration, items, outermost, references
 from localvar.source.guards import guarded
-from localvar.source.inclusions import dependencies, headers, include_at
+from localvar.source.inclusions import dependencies, headers, include_at, passed_over
 from localvar.source.lexer import alive, tokenize
 from localvar.source.macros import Locator, Use, find, written
 from localvar.source.parse import Inclusion, Message, Place, Unit, unit_flags
@@ -122,13 +122,16 @@ def _source(module: ModuleFiles, unit: Unit, inclusions: Sequence[Inclusion], me
     copies = tuple(_copy(name, locator) for name in streams.copies)
     spans = [u.span for u in uses] + [p.span for p in found.probes] + [a.span for a in found.aliases]
     spans += [h.span for h in found.hooks] + [c.span for c in copies]
+    every = (*inclusions, *passed_over(module, inclusions, unit.skipped))
+    rewritten = headers(module, every, frozenset(span.file for span in spans))
+    at, has_localvar_h = include_at(module, inclusions, rewritten)
     return ProbeSource(
         path=module.files[module.main].path, text=module.files[module.main].data,
-        functions=tuple(Function(b.name, b.span, b.regs or None, calls[b.name]) for b in bodies.values()),
+        functions=tuple(Function(b.name, b.span, b.regs or None, calls[b.name], _between_braces(b, locator))
+                        for b in bodies.values()),
         uses=tuple(uses), probes=tuple(found.probes), aliases=tuple(found.aliases), hooks=tuple(found.hooks),
-        include_at=include_at(module, inclusions), dependencies=dependencies(module, inclusions), copies=copies,
-        headers=headers(module, inclusions, frozenset(span.file for span in spans)),
-        places=_places(module, unit, read[0], locator))
+        include_at=at, has_localvar_h=has_localvar_h, dependencies=dependencies(module, inclusions), copies=copies,
+        headers=rewritten, places=_places(module, unit, read[0], locator))
 
 
 def _places(module: ModuleFiles, unit: Unit, main: _Read, locator: Locator) -> tuple[int, ...]:
@@ -236,6 +239,12 @@ def _check_covered(messages: Iterable[Message], read: Sequence[_Read], streams: 
         if not any(path == place.path and start <= place.offset < end for path, start, end in covered):
             log.error("hidden-use", "a macro makes a use of localvar's macros here that cannot be rewritten",
                       _word(place, locator), fix="write the use out, or put it into the macro's body as a whole")
+
+
+def _between_braces(body: Body, locator: Locator) -> Span | None:
+    """A function's body as written; None where a macro makes it."""
+    first, last = body.stream.pieces[body.brace], body.stream.pieces[body.last]
+    return None if first.copy or last.copy else locator.files[body.stream.path].span(first.start, last.end)
 
 
 def _word(place: Place, locator: Locator) -> Span:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from localvar.code.instructions import instruction_starts
 from localvar.dwarf.elf import STT_FUNC, Elf, Symbol
 from localvar.dwarf.ranges import die_ranges
 from localvar.dwarf.types import line_table
 from localvar.kernel import Kernel
-from localvar.probe.probeable import Probeable, instruction_starts
+from localvar.probe.probeable import Probeable
 
 from .build import build_module
 from .kernels import InstalledKernel

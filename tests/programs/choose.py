@@ -43,7 +43,7 @@ def choose(program: Kernel) -> tuple[Stop, ...]:
 
 def _stops(program: Kernel, function: Die) -> Iterator[Stop]:
     ranges = die_ranges(function)
-    entry = entry_of(function, ranges)
+    entry = entry_of((function,))
     addresses = {row.address for row in line_table(function.unit).rows if row.is_stmt and not row.end_sequence
                  and any(low <= row.address < high for low, high in ranges)}
     for pc in sorted(addresses | {entry}):

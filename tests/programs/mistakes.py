@@ -48,7 +48,7 @@ def _empty_range_at_entry(die: Die, pc: int) -> bool:
 def _variables(program: Kernel, pc: int, path: str) -> Iterator[Die]:
     """Variables by the name that a path begins with, in the function that begins at pc."""
     for function in functions(program):
-        if entry_of(function, die_ranges(function)) == pc:
+        if entry_of((function,)) == pc:
             for block in _blocks(function):
                 yield from (die for die in block.children() if die.tag in VARIABLE_TAGS and _begins(path, name_of(die)))
 
