@@ -219,6 +219,8 @@ def test_a_scope_that_does_not_hold_the_place_is_no_matter() -> None:
     (op.expr(op.fbreg(-24), op.deref(), op.stack_value()), True), (op.expr(op.fbreg(-16), op.deref(), op.stack_value()), False),
     (op.expr(op.fbreg(-32), op.piece(8), op.fbreg(-24), op.piece(8)), True),
     (op.expr(op.fbreg(-40), op.piece(8), op.fbreg(-48), op.piece(8)), False), (op.reg3(), False),
+    (op.expr(op.fbreg(-32), op.piece(8), op.reg12(), op.piece(8)), False),
+    (op.expr(op.fbreg(-32), op.piece(9), op.reg12(), op.piece(7)), True),
 ])
 def test_a_slot_is_written_where_no_other_variable_overlaps(other: object, shared: bool) -> None:
     kind = "two" if isinstance(other, op.Expr) and len(other.items) == 4 else "int" if isinstance(other, op.Op) else "long"
