@@ -433,8 +433,8 @@ def test_more_ways_than_a_handler_compares_are_refused(different: int, readable:
 
 
 @pytest.mark.parametrize("value", [
-    pytest.param(Binary(Op.SHR, Reg(RBX), Const(16)), id="an int's would be shifted as 32 bits"),
-    pytest.param(Binary(Op.SDIV, Extend(Extend(Reg(RBX), 16, False), 64, True), Const(3)), id="a char's would be divided as 8 bits"),
+    pytest.param(Binary(Op.SHR, Reg(RBX), Const(16)), id="an int is shifted as 32 bits"),
+    pytest.param(Binary(Op.SDIV, Extend(Extend(Reg(RBX), 16, False), 64, True), Const(3)), id="a char is divided as 8 bits"),
 ])
 def test_what_depends_on_the_width_of_the_parameter_is_not_known(value: Expr) -> None:
     """A call site does not say of what type its parameter is."""
