@@ -17,7 +17,18 @@ from localvar.dwarf.scope import chain_at, function_at, name_of, own_function
 from localvar.model import fold
 from localvar.model.ctype import BaseType, Encoding, strip
 from localvar.model.expr import Address, Const, Entry, Load, Reg
-from localvar.model.location import Absent, Constant, EntryValue, ImplicitPointer, Location, Memory, Pieces, Register, Value
+from localvar.model.location import (
+    Absent,
+    Constant,
+    EntryValue,
+    ImplicitPointer,
+    Location,
+    Memory,
+    Pieces,
+    Reason,
+    Register,
+    Value,
+)
 from localvar.model.plan import Variable, VariableKind
 from localvar.model.site import NOWHERE, ScopeRef, Site
 from tests.dwarf_support import debug_info
@@ -479,6 +490,25 @@ def test_an_inlined_function_has_the_frame_of_the_one_it_is_in() -> None:
     a = abstract("g", variable("x", label="x"))
     found = locator(a, function(inlined("g", 0x1010, 0x10, concrete("x", op.fbreg(-24)))))
     assert read(found, "x", 0x1010).location == Memory(fold.add(Reg(6), -8))
+
+
+@pytest.mark.parametrize(("instructions", "expected"), [
+    ((cfa.def_cfa(17, 8),), "register"), ((cfa.restore_state(),), "damaged"),
+    ((cfa.def_cfa_expression(op.call_frame_cfa()),), "no-cfi"),
+])
+def test_a_frame_that_is_not_known_is_said_so(instructions: Any, expected: str) -> None:
+    frames = [Fde(Cie((cfa.def_cfa(7, 8), cfa.offset(16, 1))), 0x1000, 0x100, instructions)]
+    there = locator(function(variable("x", loclist((0x1000, 0x1100, op.fbreg(-16))))), debug_frame=frames)
+    assert slug(read(there, "x").location) == expected
+    reason = there.frame(site(there, 0x1000))
+    assert isinstance(reason, Reason) and reason.slug == expected
+
+
+def test_the_frame_of_a_site_is_its_cfa() -> None:
+    there = locator(function())
+    assert there.frame(site(there, 0x1000)) == fold.add(Reg(7), 8)
+    assert there.frame(site(there, 0x1001)) == fold.add(Reg(7), 16)
+    assert there.frame(site(there, 0x1004)) == fold.add(Reg(6), 16)
 
 
 def test_code_without_call_frame_information_has_no_frame() -> None:
