@@ -43,7 +43,7 @@ def places_of_lines(arrivals: Arrivals, units: list[Unit], file: str, wanted: Wa
 def places_in(arrivals: Arrivals, starts: Iterable[tuple[LineStart, Die]], file: str) -> Iterator[LinePlace]:
     """The places of lines in concrete functions: of each function and inlined copy those where a statement of the line begins,
     those where the line begins and another line's instructions follow that do not surely lead to such a statement, or what
-    else there is.  Where there is nothing else, what is no place with the reason."""
+    else there is.  A line that begins where other code jumps to is none, and has the reason."""
     found: dict[tuple[int, int], dict[Kind, dict[int, LinePlace]]] = {}
     for start, function in starts:
         place = _place(arrivals, start, chain_at(function, start.address), file)
@@ -54,9 +54,9 @@ def places_in(arrivals: Arrivals, starts: Iterable[tuple[LineStart, Die]], file:
         statements = kinds.get(Kind.STATEMENT, {})
         bare = [place for pc, place in kinds.get(Kind.BARE, {}).items() if not arrivals.runs_into(pc, statements)]
         yield from statements.values()
-        yield from (place for place in bare if place.why_not is None)
+        yield from bare
         if not statements and all(place.why_not is not None for place in bare):
-            yield from kinds.get(Kind.REST, {}).values() or bare
+            yield from kinds.get(Kind.REST, {}).values()
 
 
 def _place(arrivals: Arrivals, start: LineStart, chain: Chain, file: str) -> LinePlace | None:
