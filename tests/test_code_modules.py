@@ -32,13 +32,23 @@ int again(int a) { asm volatile(""); return other(a) ? leads_elsewhere(a) : 0; }
 cold int back_and_forth(int a);
 __attribute__((noipa)) int forth_and_back(int a) { asm volatile(""); return back_and_forth(a + 5); }
 cold int back_and_forth(int a) { asm volatile(""); return forth_and_back(a - 5); }
+__attribute__((noipa)) int around(int a);
+cold int and_around(int a) { asm volatile(""); return around(a - 6); }
+int around(int a) { asm volatile(""); return and_around(a + 6); }
+int leads_to_a_circle(int a) { asm volatile(""); return around(a + 7); }
+__attribute__((section(".init.text"))) int at_first(int a) { return leaf(a) + 1; }
+__attribute__((section(".exit.text"))) int at_last(int a) { return leaf(a) + 1; }
 """
 
 
 @pytest.fixture(scope="module")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Image:
-    folder = tmp_path_factory.mktemp("module")
-    (folder / "m.c").write_text(SOURCE)
+    return compiled(tmp_path_factory.mktemp("module"))
+
+
+def compiled(folder: Path, more: str = "") -> Image:
+    """The module of SOURCE and more."""
+    (folder / "m.c").write_text(SOURCE + more)
     flags = ["-O2", "-g", "-mno-red-zone", "-fcf-protection=none"]
     subprocess.run(["gcc", "-c", *flags, "-o", folder / "m.ko", folder / "m.c"], check=True)
     return Image(Elf.open(folder / "m.ko"), X86_64, "m", 1 << 40)
@@ -106,10 +116,25 @@ def test_a_call_counts_where_it_is_of_this_function(module: Image) -> None:
             for name in ("leaf", "cold_leaf"):
                 assert tails.is_call(returns_to, entry(module, name)) is (target == entry(module, name))
     assert not tails.is_call(entry(module, "calls"), entry(module, "leaf"))
+    assert not tails.is_call(0x10, entry(module, "leaf"))
+
+
+@pytest.mark.parametrize("name", ["at_first", "at_last"])
+def test_a_call_in_code_that_is_freed_does_not_count(module: Image, name: str) -> None:
+    """Another module's code may be there later."""
+    (returns_to,) = calls(module, name)
+    assert not module.tails.is_call(returns_to, entry(module, "leaf"))
+
+
+def test_nothing_is_told_where_it_is_not_known_what_the_kernel_changes(tmp_path: Path) -> None:
+    found = compiled(tmp_path, 'asm(".pushsection .altinstructions,\\"a\\"; .long 1; .popsection");')
+    assert "not known what the kernel changes" in (found.tails.beginning_again(die(found, "leaf")) or "")
+    assert not any(found.tails.is_call(returns_to, target) for returns_to, target in calls(found, "calls").items())
 
 
 @pytest.mark.parametrize(("name", "why"), [
-    ("leaf", None), ("leads_to_cold", None), ("calls", None), ("leads_elsewhere", "ends in a jump to another"),
+    ("leaf", None), ("leads_to_cold", None), ("calls", None), ("leads_to_a_circle", None),
+    ("around", "and_around can jump to its beginning"), ("leads_elsewhere", "ends in a jump to another"),
     ("again", "leads_elsewhere ends in a jump to another"), ("forth_and_back", "back_and_forth can jump to its beginning"),
 ])
 def test_a_function_begins_again_where_a_jump_can_lead_back(module: Image, name: str, why: str | None) -> None:

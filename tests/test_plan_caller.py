@@ -22,13 +22,14 @@ from localvar.dwarf.scope import chain_at, function_at
 from localvar.images import Image as OurImage
 from localvar.images import Images
 from localvar.model import fold
-from localvar.model.calls import Activation
-from localvar.model.expr import Const, Load, Reg, contains
+from localvar.model.calls import Activation, Call
+from localvar.model.expr import Binary, Const, Entry, Expr, Extend, Load, Op, Reg, contains
 from localvar.model.location import Reason
 from localvar.model.path import Path
 from localvar.model.plan import How, PlannedUse, Read, ReadPlan, Scalar
 from localvar.model.site import Site, SiteKind
 from localvar.model.source import Macro, MacroUse
+from localvar.plan.caller import by_callers
 from localvar.plan.judge import Judge
 from localvar.probe.sites import make_site
 from tests.compiled import compile_c, function
@@ -334,6 +335,15 @@ def test_a_frame_without_a_place_for_the_return_address_proves_nothing() -> None
     assert "return address" in world.why()
 
 
+@pytest.mark.parametrize("rule", [
+    cfa.expression(RBX, op.expr(op.fbreg(8))), cfa.expression(RBX, op.expr(op.call_frame_cfa())),
+    cfa.def_cfa_expression(op.expr(op.entry_value(op.breg7(8)))),
+])
+def test_a_rule_that_refers_to_what_it_is_to_tell_proves_nothing(rule: Any) -> None:
+    world = World(caller("a", A, site_of(A + 0x10, passed(op.lit7()))), frame=(*PUSHED, rule))
+    assert world.why() and not world.read().readable
+
+
 def test_realigned_frames_give_registers_by_expressions() -> None:
     world = World(caller("a", A, site_of(A + 0x10, passed(op.breg3(0)))),
                   frame=(*PUSHED, cfa.expression(RBX, op.expr(op.breg7(8)))))
@@ -402,6 +412,40 @@ def test_nothing_of_the_callers_memory_is_in_a_value() -> None:
     read = world.read()
     assert isinstance(read.source, Scalar) and not contains(read.source.expr, Load)
     assert isinstance(world.image.activation(world.site()), Activation)
+
+
+# -- many calls, and places that they pass ----------------------------------------------------------------------------
+
+
+def told(passed: Sequence[Expr], source: Expr, address: Expr | None = None) -> Read | Reason:
+    """What is read of an expression over rsi on entry, with one call for each value that is passed in it."""
+    world = World()
+    found = replace(world.read("q"), source=Scalar(source), address=address)
+    calls = [Call(A + n, f"a+{n}", {4: value}, {}, {}) for n, value in enumerate(passed)]
+    return by_callers(world.site(), found, calls, Activation(fold.add(Reg(RSP), 32), {RBX: Reg(RBX)}), X86_64)
+
+
+@pytest.mark.parametrize(("different", "readable"), [(32, True), (33, False)])
+def test_more_ways_than_a_handler_compares_are_refused(different: int, readable: bool) -> None:
+    found = told([Const(n % different) for n in range(100)], Entry(Reg(4)))
+    assert isinstance(found, Read) is readable
+    assert readable or "33 ways" in str(found)
+
+
+@pytest.mark.parametrize("value", [
+    pytest.param(Binary(Op.SHR, Reg(RBX), Const(16)), id="an int is shifted as 32 bits"),
+    pytest.param(Binary(Op.SDIV, Extend(Extend(Reg(RBX), 16, False), 64, True), Const(3)), id="a char is divided as 8 bits"),
+])
+def test_what_depends_on_the_width_of_the_parameter_is_not_known(value: Expr) -> None:
+    """A call site does not say of what type its parameter is."""
+    assert isinstance(told([value], Entry(Reg(4))), Reason)
+    assert isinstance(told([Binary(Op.SHL, Reg(RBX), Const(16))], Entry(Reg(4))), Read)
+
+
+def test_the_address_of_what_a_caller_passed_a_pointer_to_is_known() -> None:
+    found = told([fold.add(Reg(RBX), 8), fold.add(Reg(RBX), 8)], Load(Entry(Reg(4)), 32), Entry(Reg(4)))
+    assert isinstance(found, Read) and found.address == fold.add(Reg(RBX), 8)
+    assert found.source == Scalar(Load(fold.add(Reg(RBX), 8), 32))
 
 
 # -- a function that comes back to its first instruction ------------------------------------------------------------

@@ -284,6 +284,21 @@ def test_a_pointer_in_one_piece_leads_on() -> None:
     assert why(iterator, pieces) == "implicit-pointer"
 
 
+def test_bits_behind_an_implicit_pointer_are_proven_as_those_of_the_variable() -> None:
+    """The second byte of a quotient depends on the width of the division as its first one does."""
+    byte = BaseType(7, "unsigned char", 1, Encoding.UNSIGNED)
+    quotient = Value(Binary(Op.UDIV, Reg(0), Const(3)))
+    assert why(pointer(byte), ImplicitPointer(0, 1, quotient), "x[0]") == "width"
+    assert read(pointer(LONG), ImplicitPointer(0, 0, quotient), "x[0]").readable
+
+
+def test_an_implicit_pointer_is_the_first_eight_bytes_of_what_it_is_given_for() -> None:
+    holder = struct(("at", 0, pointer(PAIR)), ("other", 8, pointer(PAIR)), size=16)
+    gone = ImplicitPointer(0, 0, Register(3))
+    assert scalar(holder, gone, "x.at->left") == Extend(Reg(3), 32, False)
+    assert why(holder, gone, "x.other->left") == "implicit-pointer"
+
+
 def test_pointers_to_pointers_that_are_both_gone_are_followed() -> None:
     inner = ImplicitPointer(1, 0, Constant(b"\7\0\0\0\1\0\0\0"))
     assert scalar(pointer(pointer(PAIR)), ImplicitPointer(0, 0, inner), "x[0]->left") == Const(7, 32)

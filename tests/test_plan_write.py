@@ -32,11 +32,13 @@ TYPES = [
     ctype.base("int", 4, "signed"), ctype.base("long", 8, "signed"), ctype.base("unsigned char", 1, "unsigned"),
     ctype.base("_Bool", 1, "boolean"), ctype.pointer("pointer", "int"), ctype.pointer("to_bits", "bits"),
     Die("array_type", label="flexible", type=Ref("int"), children=[Die("subrange_type")]),
+    Die("array_type", label="four", type=Ref("int"), children=[Die("subrange_type", count=4)]),
     Die("structure_type", label="bits", name="bits", byte_size=8, children=[
         ctype.bit_field("low", "int", 0, 3), ctype.bit_field("sign", "int", 3, 5), ctype.bit_field("across", "int", 8, 13),
         ctype.member("word", "int", 4)]),
     Die("structure_type", label="packed", name="packed", byte_size=12, children=[
-        ctype.bit_field("odd", "int", 4, 20), ctype.bit_field("wide", "long", 30, 62)]),
+        ctype.bit_field("odd", "int", 4, 20), ctype.bit_field("wide", "long", 30, 62),
+        ctype.bit_field("full", "long", 34, 62)]),
     Die("structure_type", label="two", name="two", byte_size=16, children=[
         ctype.member("first", "long", 0), ctype.member("second", "long", 8)]),
 ]
@@ -118,9 +120,11 @@ ENTRY = op.expr(op.entry_value(op.reg5()), op.lit8(), op.plus(), op.stack_value(
     (op.reg3(), "int", "x", True), (op.fbreg(-24), "int", "x", True), (op.fbreg(-24), "bits", "x.low", True),
     (op.fbreg(-24), "two", "x.second", True), (op.fbreg(-24), "two", "x", False),
     (op.reg3(), "bits", "x.low", True), (op.reg3(), "bits", "x.across", True), (op.reg3(), "bits", "x.word", True),
-    (op.fbreg(-24), "packed", "x.odd", True), (op.fbreg(-24), "packed", "x.wide", False),
+    (op.fbreg(-24), "packed", "x.odd", True), (op.fbreg(-24), "packed", "x.full", True),
+    (op.fbreg(-24), "packed", "x.wide", False),
     (op.reg3(), "bits", "x", False), (op.reg3(), "to_bits", "x->word", False), (op.fbreg(-24), "to_bits", "x->word", False),
     (op.reg7(), "long", "x", False), (op.breg3(8), "int", "x", False), (op.addr(0x4000), "int", "x", True),
+    (op.addr(0x4000), "four", "x[1]", True), (op.addr(0x4000), "flexible", "x[1]", False), (op.fbreg(-24), "four", "x[3]", True),
     (op.addr(0x5000), "int", "x", True), (op.addr(0x6000), "int", "x", False), (op.addr(0x7000), "int", "x", True),
     (op.expr(op.reg3(), op.piece(8), op.fbreg(-24), op.piece(8)), "two", "x.first", True),
     (op.expr(op.reg3(), op.piece(8), op.fbreg(-24), op.piece(8)), "two", "x.second", True),
@@ -194,6 +198,10 @@ def test_other_places_are_no_matter(other: object) -> None:
     assert World(X, inlined(variable("y", other, "long"))).why() is None
 
 
+def test_a_variable_that_is_only_declared_is_no_matter() -> None:
+    assert World(X, Die("variable", name="y", type=Ref("int"), declaration=True)).why() is None
+
+
 def test_code_inlined_at_the_place_counts_where_the_coordinate_is_of_the_function_around_it() -> None:
     world = World(X, inlined(variable("y", op.reg3())))
     read = world.read()
@@ -211,6 +219,8 @@ def test_a_scope_that_does_not_hold_the_place_is_no_matter() -> None:
     (op.expr(op.fbreg(-24), op.deref(), op.stack_value()), True), (op.expr(op.fbreg(-16), op.deref(), op.stack_value()), False),
     (op.expr(op.fbreg(-32), op.piece(8), op.fbreg(-24), op.piece(8)), True),
     (op.expr(op.fbreg(-40), op.piece(8), op.fbreg(-48), op.piece(8)), False), (op.reg3(), False),
+    (op.expr(op.fbreg(-32), op.piece(8), op.reg12(), op.piece(8)), False),
+    (op.expr(op.fbreg(-32), op.piece(9), op.reg12(), op.piece(7)), True),
 ])
 def test_a_slot_is_written_where_no_other_variable_overlaps(other: object, shared: bool) -> None:
     kind = "two" if isinstance(other, op.Expr) and len(other.items) == 4 else "int" if isinstance(other, op.Op) else "long"
@@ -227,6 +237,9 @@ MEMORY = [
     pytest.param(op.fbreg(-24), op.breg7(56), True, id="a slot, the same by the stack pointer"),
     pytest.param(op.fbreg(-24), op.breg7(60), False, id="a slot, the next by the stack pointer"),
     pytest.param(op.fbreg(-24), op.addr(0x4010), False, id="a slot, linked"),
+    pytest.param(op.fbreg(-80), op.fbreg(-76), False, id="the last slot, the next"),
+    pytest.param(op.fbreg(-80), op.fbreg(-80), True, id="the last slot, the same"),
+    pytest.param(op.fbreg(-24), op.expr(op.breg7(0), op.const1s(-16), op.and_()), True, id="a slot, by an aligned address"),
     pytest.param(op.addr(0x4010), op.addr(0x400D), True, id="linked, the same"),
     pytest.param(op.addr(0x4010), op.addr(0x4008), False, id="linked, in front of it"),
     pytest.param(op.addr(0x4010), op.addr(0x4014), False, id="linked, behind it"),
@@ -240,7 +253,7 @@ MEMORY = [
 @pytest.mark.parametrize(("place", "other", "shared"), MEMORY)
 def test_memory_is_written_where_what_else_is_in_memory_is_surely_elsewhere(place: object, other: Any, shared: bool) -> None:
     """gcc describes a local variable that was loaded from p->a as the memory behind p, which may be any."""
-    kind = "long" if isinstance(other, op.Expr) and len(other.items) == 3 else "int"
+    kind = "long" if isinstance(other, op.Expr) and "stack_value" in str(other) else "int"
     why = World(variable("x", place), inlined(variable("y", loclist((START, START + SIZE, other)), kind))).why()
     assert ("'y' of g()" in (why or "")) is shared
     assert shared or why is None
@@ -260,8 +273,17 @@ def test_a_parameter_whose_value_on_entry_is_used_is_not_written() -> None:
     places = loclist((START, START + 4, op.reg5()), (START + 4, START + 0x80, op.reg3()))
     parameter = variable("x", places, "long", "formal_parameter")
     assert "its value on entry" in (World(parameter, variable("y", ENTRY, "long")).why() or "")
+    itself = op.expr(op.entry_value(op.reg5()), op.stack_value())
+    assert "its value on entry" in (World(parameter, variable("y", itself, "long")).why() or "")
+    in_part = op.expr(op.reg12(), op.piece(8), op.entry_value(op.reg5()), op.stack_value(), op.piece(8))
+    assert "its value on entry" in (World(parameter, variable("y", in_part, "two")).why() or "")
     of_another = op.expr(op.entry_value(op.reg4()), op.stack_value())
-    assert World(parameter, variable("y", of_another, "long")).why() is None
+    for other in (of_another, op.reg12()):
+        assert World(parameter, variable("y", other, "long")).why() is None
+
+
+def test_a_parameter_of_an_inlined_function_is_written() -> None:
+    assert World(inlined(variable("x", op.reg3(), tag="formal_parameter")), variable("y", ENTRY, "long")).why() is None
 
 
 def test_a_register_that_the_frame_is_found_by_is_not_written() -> None:

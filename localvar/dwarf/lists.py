@@ -25,9 +25,14 @@ def list_offset(die: Die, attribute: int, index_form: int, base_attribute: int, 
 
 
 class Cursor:
-    """Reads forward in one section.  Raises DwarfError where the section ends."""
+    """Reads forward in one section.  Raises DwarfError where the section ends.
+
+    base: the address that offsets count from (section 2.17.3), at first that of the unit.
+    """
 
     def __init__(self, unit: Unit, section: str, offset: int) -> None:
+        self.unit = unit
+        self.base = unit.low_pc
         self._contents = unit.info.elf.contents(section)
         self._address_size = unit.header.address_size
         self._section = section
@@ -65,3 +70,33 @@ class Cursor:
                 return value
             if shift > 7 * 64:
                 raise DwarfError(f"{self._section}: LEB128 number without an end at {self.offset:#x}")
+
+
+# -- the addresses of an entry: the same in both kinds of list, with codes that differ ---------------------------------
+
+
+def offset_pair(cursor: Cursor) -> tuple[int, int]:
+    """DW_LLE_offset_pair, DW_RLE_offset_pair."""
+    return cursor.base + cursor.uleb(), cursor.base + cursor.uleb()
+
+
+def start_end(cursor: Cursor) -> tuple[int, int]:
+    """DW_LLE_start_end, DW_RLE_start_end."""
+    return cursor.address(), cursor.address()
+
+
+def start_length(cursor: Cursor) -> tuple[int, int]:
+    """DW_LLE_start_length, DW_RLE_start_length."""
+    low = cursor.address()
+    return low, low + cursor.uleb()
+
+
+def startx_endx(cursor: Cursor) -> tuple[int, int]:
+    """DW_LLE_startx_endx, DW_RLE_startx_endx."""
+    return cursor.unit.indexed_address(cursor.uleb()), cursor.unit.indexed_address(cursor.uleb())
+
+
+def startx_length(cursor: Cursor) -> tuple[int, int]:
+    """DW_LLE_startx_length, DW_RLE_startx_length."""
+    low = cursor.unit.indexed_address(cursor.uleb())
+    return low, low + cursor.uleb()

@@ -12,6 +12,7 @@ from localvar.dwarf import constants as c
 from localvar.dwarf.addresses import link_address, pointer_value
 from localvar.dwarf.body import behind_frame, is_bound_register, not_there, uses_registers
 from localvar.dwarf.cfi import CallFrames, RegisterOffset
+from localvar.dwarf.convention import on_entry, returned
 from localvar.dwarf.describe import describe
 from localvar.dwarf.errors import DwarfError, Unreadable
 from localvar.dwarf.expression import evaluate, evaluate_value
@@ -21,26 +22,24 @@ from localvar.dwarf.loclists import expressions_at
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.op import decode
 from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, chain_at, holds, name_of, origin, own_function
-from localvar.dwarf.stack import Context
+from localvar.dwarf.stack import Context, rule_context
 from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
 from localvar.model import fold
-from localvar.model.ctype import NESTING_LIMIT, Array, BaseType, CType, Encoding, Record, is_scalar, size_of, strip
-from localvar.model.expr import Address, Entry, Expr, Load, Parameter, PerCpu, Reg, contains
+from localvar.model.ctype import BaseType, CType, size_of, strip
+from localvar.model.expr import Address, Entry, Expr, Parameter, PerCpu, Reg, contains
 from localvar.model.location import (
     Absent,
     Constant,
     EntryValue,
     Location,
     Memory,
-    Piece,
     Pieces,
     Reason,
     Register,
     Value,
     absent,
 )
-from localvar.model.memory import passed_on_stack
 from localvar.model.plan import Variable, VariableKind
 from localvar.model.site import ScopeRef, Site
 
@@ -182,25 +181,11 @@ class Locator:
         """What the concrete function returns, at its return (the psABI's rules for results of class INTEGER and MEMORY)."""
         function = self.info.die(site.scope.dies[-1])
         ctype = type_of(_typed(function))
-        location = self._returned(ctype)
+        location = returned(ctype, self.arch)
         if function.constant(c.DW_AT_calling_convention) == c.DW_CC_nocall:
             location = absent("no-result", "by debug info its function does not follow the calling convention (DW_CC_nocall)")
         return Variable("return", VariableKind.LOCAL, ctype, name_of(function) or "?", location, "return value",
                         function.key, declared(origin(function)))
-
-    def _returned(self, ctype: CType) -> Location:
-        size = size_of(ctype)
-        first, second = self.arch.return_registers
-        bits = self.arch.address_bits
-        if size is None:
-            return absent("void", "its function returns nothing")
-        if not is_integer_class(ctype):
-            return absent("abi", "its function returns a structure by rules that are not supported")
-        if 8 * size <= bits:
-            return Register(first)
-        if 8 * size <= 2 * bits:
-            return Pieces((Piece(Register(first), bits), Piece(Register(second), 8 * size - bits)))
-        return Memory(Reg(first, bits))
 
     def frame(self, site: Site) -> Expr | Reason:
         """The canonical frame address at a site, or why it is not known."""
@@ -339,51 +324,7 @@ class Locator:
             if row.cfa.register not in self.arch.pt_regs:
                 raise Unreadable("register", f"the frame is in {self.arch.register_name(row.cfa.register)}, not saved at a probe")
             return fold.add(Reg(row.cfa.register, self.arch.address_bits), row.cfa.offset)
-
-        def nothing() -> Expr:
-            raise Unreadable("no-cfi", "a frame expression refers to its own frame")
-
-        def no_variable(_: int) -> Location:
-            return absent("no-cfi", "a frame expression refers to a variable")
-
-        return evaluate_value(row.cfa.data, Context(die.unit, self.arch, nothing, nothing, no_variable))
-
-
-def is_integer_class(ctype: CType, offset: int = 0, depth: int = 0) -> bool:
-    """Whether all parts of a type are integers or pointers in their natural places (psABI 3.2.3: class INTEGER, or
-    MEMORY for its size alone)."""
-    bare = strip(ctype)
-    if depth > NESTING_LIMIT:
-        return False
-    if isinstance(bare, Record):
-        return not bare.declaration and all(
-            member.bit_size is not None or is_integer_class(member.type(), offset + member.offset, depth + 1)
-            for member in bare.members())
-    if isinstance(bare, Array):
-        return is_integer_class(bare.element(), offset, depth + 1)
-    if isinstance(bare, BaseType) and bare.encoding in (Encoding.FLOAT, Encoding.OTHER):
-        return False
-    size = size_of(bare)
-    return size is not None and offset % size == 0
-
-
-def on_entry(location: Location, ctype: CType, arch: Architecture) -> Location:
-    """A location at a function's entry, as later code sees it: what registers held there.
-
-    Memory is not kept, what was on the stack may have changed since; of a scalar there a caller may tell.
-    """
-    if isinstance(location, Register):
-        return EntryValue(Reg(location.number))
-    if isinstance(location, Value):
-        return Value(Entry(location.expr, location.expr.bits))
-    if isinstance(location, Pieces):
-        return Pieces(tuple(replace(piece, location=on_entry(piece.location, ctype, arch)) for piece in location.pieces))
-    if isinstance(location, Memory):
-        size = size_of(ctype)
-        if is_scalar(ctype) and size in (1, 2, 4, 8) and passed_on_stack(location.address, arch) is not None:
-            return Value(Entry(Load(location.address, 8 * size, True), 8 * size))
-        return absent("entry-memory", "it was passed in memory, which may have changed since the function's entry")
-    return location
+        return evaluate_value(row.cfa.data, rule_context(die.unit, self.arch))
 
 
 def _is_in(die: Die, file: str) -> bool:

@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.errors import DwarfError
-from localvar.dwarf.lists import Cursor, list_offset
+from localvar.dwarf.lists import Cursor, list_offset, offset_pair, start_end, start_length, startx_endx, startx_length
 
 if TYPE_CHECKING:
     from localvar.dwarf.unit import Die, Unit
+
+_BOUNDS = {
+    c.DW_LLE_offset_pair: offset_pair, c.DW_LLE_start_end: start_end, c.DW_LLE_start_length: start_length,
+    c.DW_LLE_startx_endx: startx_endx, c.DW_LLE_startx_length: startx_length,
+}
 
 
 @dataclass(frozen=True)
@@ -54,50 +59,30 @@ def expressions_at(die: Die, attribute: int, pc: int) -> tuple[bytes, ...]:
 
 def _read_v5(unit: Unit, offset: int) -> Iterator[LocationEntry]:
     cursor = Cursor(unit, ".debug_loclists", offset)
-    base = unit.low_pc
-    low: int | None
-    high: int | None
-    while True:
-        kind = cursor.byte()
-        if kind == c.DW_LLE_end_of_list:
-            return
+    while (kind := cursor.byte()) != c.DW_LLE_end_of_list:
         if kind == c.DW_LLE_base_addressx:
-            base = unit.indexed_address(cursor.uleb())
-            continue
-        if kind == c.DW_LLE_base_address:
-            base = cursor.address()
-            continue
-        if kind == c.DW_LLE_GNU_view_pair:
+            cursor.base = unit.indexed_address(cursor.uleb())
+        elif kind == c.DW_LLE_base_address:
+            cursor.base = cursor.address()
+        elif kind == c.DW_LLE_GNU_view_pair:
             cursor.uleb(), cursor.uleb()
-            continue
-        if kind == c.DW_LLE_offset_pair:
-            low, high = base + cursor.uleb(), base + cursor.uleb()
-        elif kind == c.DW_LLE_start_end:
-            low, high = cursor.address(), cursor.address()
-        elif kind == c.DW_LLE_start_length:
-            low = cursor.address()
-            high = low + cursor.uleb()
-        elif kind == c.DW_LLE_startx_endx:
-            low, high = unit.indexed_address(cursor.uleb()), unit.indexed_address(cursor.uleb())
-        elif kind == c.DW_LLE_startx_length:
-            low = unit.indexed_address(cursor.uleb())
-            high = low + cursor.uleb()
         elif kind == c.DW_LLE_default_location:
-            low = high = None
+            yield LocationEntry(None, None, cursor.take(cursor.uleb()))
+        elif kind in _BOUNDS:
+            low, high = _BOUNDS[kind](cursor)
+            yield LocationEntry(low, high, cursor.take(cursor.uleb()))
         else:
             raise DwarfError(f"location list entry kind {kind:#x} at {offset:#x} is not known")
-        yield LocationEntry(low, high, cursor.take(cursor.uleb()))
 
 
 def _read_v4(unit: Unit, offset: int) -> Iterator[LocationEntry]:
     cursor = Cursor(unit, ".debug_loc", offset)
-    base = unit.low_pc
     escape = (1 << 8 * unit.header.address_size) - 1
     while True:
         low, high = cursor.address(), cursor.address()
         if low == 0 and high == 0:
             return
         if low == escape:
-            base = high
+            cursor.base = high
             continue
-        yield LocationEntry(base + low, base + high, cursor.take(cursor.unsigned(2)))
+        yield LocationEntry(cursor.base + low, cursor.base + high, cursor.take(cursor.unsigned(2)))

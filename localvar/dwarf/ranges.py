@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 from localvar.dwarf import constants as c
 from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.forms import ADDRESSES
-from localvar.dwarf.lists import Cursor, list_offset
+from localvar.dwarf.lists import Cursor, list_offset, offset_pair, start_end, start_length, startx_endx, startx_length
 
 if TYPE_CHECKING:
     from localvar.dwarf.unit import Die, Unit
 
 Ranges = list[tuple[int, int]]
+
+_BOUNDS = {
+    c.DW_RLE_offset_pair: offset_pair, c.DW_RLE_start_end: start_end, c.DW_RLE_start_length: start_length,
+    c.DW_RLE_startx_endx: startx_endx, c.DW_RLE_startx_length: startx_length,
+}
 
 
 def die_ranges(die: Die) -> Ranges:
@@ -36,39 +41,23 @@ def die_ranges(die: Die) -> Ranges:
 
 def _read_v5(unit: Unit, offset: int) -> Ranges:
     cursor = Cursor(unit, ".debug_rnglists", offset)
-    base = unit.low_pc
     found: Ranges = []
-    while True:
-        kind = cursor.byte()
-        if kind == c.DW_RLE_end_of_list:
-            return found
+    while (kind := cursor.byte()) != c.DW_RLE_end_of_list:
         if kind == c.DW_RLE_base_addressx:
-            base = unit.indexed_address(cursor.uleb())
-            continue
-        if kind == c.DW_RLE_base_address:
-            base = cursor.address()
-            continue
-        if kind == c.DW_RLE_offset_pair:
-            low, high = base + cursor.uleb(), base + cursor.uleb()
-        elif kind == c.DW_RLE_start_end:
-            low, high = cursor.address(), cursor.address()
-        elif kind == c.DW_RLE_start_length:
-            low = cursor.address()
-            high = low + cursor.uleb()
-        elif kind == c.DW_RLE_startx_endx:
-            low, high = unit.indexed_address(cursor.uleb()), unit.indexed_address(cursor.uleb())
-        elif kind == c.DW_RLE_startx_length:
-            low = unit.indexed_address(cursor.uleb())
-            high = low + cursor.uleb()
+            cursor.base = unit.indexed_address(cursor.uleb())
+        elif kind == c.DW_RLE_base_address:
+            cursor.base = cursor.address()
+        elif kind in _BOUNDS:
+            low, high = _BOUNDS[kind](cursor)
+            if high > low:
+                found.append((low, high))
         else:
             raise DwarfError(f"range list entry kind {kind:#x} at {offset:#x} is not known")
-        if high > low:
-            found.append((low, high))
+    return found
 
 
 def _read_v4(unit: Unit, offset: int) -> Ranges:
     cursor = Cursor(unit, ".debug_ranges", offset)
-    base = unit.low_pc
     found: Ranges = []
     escape = (1 << 8 * unit.header.address_size) - 1
     while True:
@@ -76,6 +65,6 @@ def _read_v4(unit: Unit, offset: int) -> Ranges:
         if low == 0 and high == 0:
             return found
         if low == escape:
-            base = high
+            cursor.base = high
         elif high > low:
-            found.append((base + low, base + high))
+            found.append((cursor.base + low, cursor.base + high))

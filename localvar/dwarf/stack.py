@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 from localvar.arch import Architecture
 from localvar.dwarf.addresses import pointer_value
-from localvar.dwarf.errors import DwarfError
+from localvar.dwarf.errors import DwarfError, Unreadable
 from localvar.dwarf.op import Operation
 from localvar.dwarf.unit import Unit
 from localvar.model.expr import Expr
-from localvar.model.location import Location, Piece
+from localvar.model.location import Location, Piece, absent
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,17 @@ class Context:
     def bits(self) -> int:
         """Of the generic type: those of an address (section 2.5.1)."""
         return self.arch.address_bits
+
+
+def rule_context(unit: Unit, arch: Architecture) -> Context:
+    """What the expression of a call frame rule may ask for: it is what tells the frame (section 6.4.2), and of no variable."""
+    def nothing() -> Expr:
+        raise Unreadable("no-cfi", "a frame expression refers to its own frame")
+
+    def no_variable(_: int) -> Location:
+        return absent("no-cfi", "a frame expression refers to a variable")
+
+    return Context(unit, arch, nothing, nothing, no_variable)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ from localvar.dwarf.errors import Unreadable
 from localvar.dwarf.expression import evaluate_value
 from localvar.dwarf.locate import Locator
 from localvar.dwarf.scope import attribute_of
-from localvar.dwarf.stack import Context
+from localvar.dwarf.stack import rule_context
 from localvar.dwarf.unit import Die
 from localvar.model import fold
 from localvar.model.calls import Activation
 from localvar.model.expr import Entry, Expr, Load, Reg, contains
-from localvar.model.location import Location, absent
 from localvar.model.memory import is_below_stack, is_safe
 
 
@@ -48,7 +47,7 @@ def _before(locator: Locator, function: Die, number: int, rule: RegisterRule, fr
         place = fold.add(frame, rule.offset)
         return place if rule.is_value else _saved(locator, place)
     if isinstance(rule, Expression):
-        place = evaluate_value(rule.data, _context(locator, function), (frame,))
+        place = evaluate_value(rule.data, rule_context(function.unit, locator.arch), (frame,))
         return place if rule.is_value else _saved(locator, place)
     return None
 
@@ -58,13 +57,3 @@ def _saved(locator: Locator, place: Expr) -> Expr | None:
     if is_below_stack(place, locator.arch):
         return None
     return Load(place, locator.arch.address_bits, is_safe(place, locator.arch))
-
-
-def _context(locator: Locator, function: Die) -> Context:
-    def nothing() -> Expr:
-        raise Unreadable("no-cfi", "a frame expression refers to its own frame")
-
-    def no_variable(_: int) -> Location:
-        return absent("no-cfi", "a frame expression refers to a variable")
-
-    return Context(function.unit, locator.arch, nothing, nothing, no_variable)

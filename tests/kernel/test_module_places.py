@@ -69,6 +69,10 @@ def test_a_static_of_a_module_is_written_where_it_is(known_run: VmResult) -> Non
     assert texts(known_run, "reads_known", "writes") == ["1", "31", "21", "11", "1", "11"]
 
 
+def test_what_a_register_still_holds_is_the_value_on_entry_in_a_module_too(known_run: VmResult) -> None:
+    assert texts(known_run, "reads_known", "inside") == ["3", "2", "1", "0", "1", "0"]
+
+
 def test_every_return_of_a_recursion_has_its_own_entry(known_run: VmResult) -> None:
     assert texts(known_run, "reads_known", "returns") == ["0 0", "1 1", "2 3", "3 6", "0 0", "1 1"]
 

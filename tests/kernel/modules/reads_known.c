@@ -37,6 +37,13 @@ static int writes(struct pt_regs *regs, void *buf, int bufsize)
 }
 LOCALVAR_PROBE(writes, "module(\"known\").function(\"known_down\")");
 
+/* In the function, where the register that depth was passed in still holds it. */
+static int inside(struct pt_regs *regs, void *buf, int bufsize)
+{
+	return scnprintf(buf, bufsize, "%d", GET_ENTRY_VAR(depth));
+}
+LOCALVAR_PROBE(inside, "module(\"known\").statement(\"known_down@known.c:29\")");
+
 static int in_module(struct pt_regs *regs, void *buf, int bufsize)
 {
 	return values(regs, buf, bufsize);
