@@ -264,7 +264,7 @@ class Elf:
         for table in relocations:
             if table.link >= len(self.sections) or table.size % _RELA.size:
                 raise self._damaged(f"{table.name} is no table of relocations")
-            relocate(self, data, self._data[table.offset : table.offset + table.size], self.sections[table.link])
+            relocate(self, data, self._data[table.offset : table.offset + table.size], self.sections[table.link], section.address)
         return Contents(bytes(data), 0, len(data))
 
     def code_relocations(self) -> Iterator[tuple[int, int, Symbol, int]]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Relocations of the debug sections of an ET_REL file (a module): the absolute kinds of the psABIs.
+"""Relocations of the debug sections and tables of an ET_REL file (a module): the kinds of the psABIs that data has.
 
 A relocation type that is not known is an error, never skipped: the number under it would be wrong.
 """
@@ -32,8 +32,9 @@ _KINDS: dict[tuple[int, int], tuple[int, bool]] = {
 }
 
 
-def relocate(elf: Elf, data: bytearray, table: bytes, symtab: Section) -> None:
-    """Apply the RELA entries of table to data in place.  Raises Failure for a kind that is not known."""
+def relocate(elf: Elf, data: bytearray, table: bytes, symtab: Section, base: int = 0) -> None:
+    """Apply the RELA entries of table to data, which is at address base, in place.  Raises Failure for a kind that is not
+    known."""
     values: dict[int, int] = {}
     for offset, info, addend in struct.iter_unpack("<QQq", table):
         number, kind = info >> 32, info & 0xFFFFFFFF
@@ -47,5 +48,5 @@ def relocate(elf: Elf, data: bytearray, table: bytes, symtab: Section) -> None:
             raise environment_failure("damaged-elf", f"{elf.path}: a relocation at {offset:#x} is outside its section")
         if number not in values:
             values[number] = elf.symbol_by_index(number).value
-        value = values[number] + addend - (offset if relative else 0)
+        value = values[number] + addend - (base + offset if relative else 0)
         data[offset : offset + size] = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
