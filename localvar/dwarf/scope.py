@@ -107,9 +107,8 @@ def functions_named(info: DebugInfo, names: Collection[str]) -> list[Die]:
 
     def collect(unit: Unit) -> bool:
         before = sum(map(len, found.values()))
-        for entry in unit.read_top_level():
-            abbreviation = entry[1]
-            if abbreviation.tag == c.DW_TAG_subprogram and abbreviation.is_definition:
+        for entry in unit.functions:
+            if entry[1].is_definition:
                 die = Die(unit, entry)
                 name = die.string(c.DW_AT_name)
                 if name in found and not die.flag(c.DW_AT_declaration):
@@ -202,7 +201,7 @@ class _Functions:
 
 @cache
 def _functions(unit: Unit, whole: bool) -> _Functions:
-    return _Functions(unit, unit.top_level if whole else unit.code)
+    return _Functions(unit, unit.functions if whole else unit.code)
 
 
 def function_at(unit: Unit, pc: int) -> Die | None:

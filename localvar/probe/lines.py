@@ -67,12 +67,11 @@ def _scopes(start: LineStart, chain: Chain, file: str) -> Chain | None:
 def _first_lines(unit: Unit) -> dict[int, list[int]]:
     """By file of a unit's line table, the first lines of the functions that the unit has of it, ascending."""
     found: dict[int, set[int]] = {}
-    for entry in unit.top_level:
-        if entry[1].tag == c.DW_TAG_subprogram:
-            die = Die(unit, entry)
-            line, number = die.constant(c.DW_AT_decl_line), die.constant(c.DW_AT_decl_file)
-            if line is not None and number is not None:
-                found.setdefault(number, set()).add(line)
+    for entry in unit.functions:
+        die = Die(unit, entry)
+        line, number = die.constant(c.DW_AT_decl_line), die.constant(c.DW_AT_decl_file)
+        if line is not None and number is not None:
+            found.setdefault(number, set()).add(line)
     return {number: sorted(lines) for number, lines in found.items()}
 
 

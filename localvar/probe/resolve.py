@@ -319,7 +319,7 @@ class Resolver:
             raise source_failure("no-such-file", f"no source file '{file}' in debug info of {self._whole}", span)
         found = self._in_file(units, file, target, _wanted_lines(target.where, 0))
         if not found:
-            lines = {site.line for site in self._in_file(units, file, target, lambda _: True)}
+            lines = {place.line for place in self._places_in_file(units, file, target, lambda _: True)}
             asked = _asked_line(target.where, 0)
             near = sorted(lines, key=lambda line: (abs(line - asked), -line))[:4]
             if not target.nearest or not near:
@@ -330,8 +330,12 @@ class Resolver:
 
     def _in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
         return [make_site(self.info, place.chain, place.pc, self.probeable, line=place.line)
-                for place in places_of_lines(units, file, wanted)
-                if target.name == "*" or in_function(place.chain, target.name)]
+                for place in self._places_in_file(units, file, target, wanted)]
+
+    @staticmethod
+    def _places_in_file(units: list[Unit], file: str, target: Statement, wanted: Wanted) -> Iterator[LinePlace]:
+        return (place for place in places_of_lines(units, file, wanted)
+                if target.name == "*" or in_function(place.chain, target.name))
 
     def _lines_of(self, function: Die, target: Statement) -> Iterator[Site]:
         source = origin(function)
