@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.info import DebugInfo
-from localvar.dwarf.manynames import units_naming
+from localvar.dwarf.manynames import name_offsets, units_naming
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.ranges import Ranges, die_ranges
 from localvar.dwarf.unit import Die, Entry, Unit
@@ -104,18 +104,24 @@ def functions_named(info: DebugInfo, names: Collection[str]) -> list[Die]:
     if len(names) < _MANY:
         return [die for name in names for die in function_dies(info, name)]
     found: dict[str, list[Die]] = {name: [] for name in sorted(names)}
+    offsets = name_offsets(info, names)
+    raw = {offset.to_bytes(4, "little") for offset in offsets if not offset >> 32}
 
     def collect(unit: Unit) -> bool:
         before = sum(map(len, found.values()))
         for entry in unit.functions:
-            if entry[1].is_definition:
+            _, abbreviation, at = entry
+            if abbreviation.is_definition:
+                place = abbreviation.name_place
+                if place >= 0 and unit.data[at + place : at + place + 4] not in raw:
+                    continue
                 die = Die(unit, entry)
                 name = die.string(c.DW_AT_name)
                 if name in found and not die.flag(c.DW_AT_declaration):
                     found[name].append(die)
         return sum(map(len, found.values())) != before
 
-    info.units_where(collect, units_naming(info, names))
+    info.units_where(collect, units_naming(info, offsets))
     return [die for dies in found.values() for die in dies]
 
 
