@@ -4,24 +4,28 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from operator import itemgetter
 
 from localvar.dwarf import constants as c
+from localvar.dwarf.copies import copies_in, has_index
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.manynames import name_offsets, units_naming
 from localvar.dwarf.names import dies_named, references_to
+from localvar.dwarf.nest import FUNCTION_TAGS as FUNCTION_TAGS
+from localvar.dwarf.nest import SCOPE_TAGS as SCOPE_TAGS
+from localvar.dwarf.nest import nest_of
 from localvar.dwarf.ranges import Ranges, die_ranges
 from localvar.dwarf.unit import Die, Entry, Unit
 
-FUNCTION_TAGS = frozenset({c.DW_TAG_subprogram, c.DW_TAG_inlined_subroutine})
-SCOPE_TAGS = FUNCTION_TAGS | {c.DW_TAG_lexical_block}
 VARIABLE_TAGS = frozenset({c.DW_TAG_formal_parameter, c.DW_TAG_variable})
 
 _MANY = 16
+_FEW = 3
+"""Functions of a unit, for each of which is searched, before all copies in the unit are listed."""
 
 Chain = tuple[Die, ...]
 """Scopes from the innermost outwards; the last one is the concrete function (a DW_TAG_subprogram)."""
@@ -130,10 +134,19 @@ def instances(function: Die) -> Iterator[Instance]:
     found = _instance((function,))
     if found is not None:
         yield found
-    for chain in references_to(function, c.DW_AT_abstract_origin, FUNCTION_TAGS):
+    for chain in _references(function):
         found = _instance(chain)
         if found is not None:
             yield found
+
+
+def _references(function: Die) -> Iterable[Chain]:
+    """The instances that refer to a function.  Who asks for a few functions of a unit asks for many."""
+    unit = function.unit
+    unit.asked += 1
+    if unit.asked > _FEW and has_index(unit):
+        return copies_in(unit).get(function.offset, ())
+    return references_to(function, c.DW_AT_abstract_origin, FUNCTION_TAGS)
 
 
 def _instance(chain: Chain) -> Instance | None:
@@ -150,41 +163,6 @@ def _instance(chain: Chain) -> Instance | None:
 def holds(die: Die, pc: int) -> bool:
     """Whether the address ranges of a scope hold pc."""
     return any(low <= pc < high for low, high in die_ranges(die))
-
-
-class Nest:
-    """A scope with its address ranges and the scopes in it, each read once."""
-
-    __slots__ = ("_inner", "die", "ranges")
-
-    def __init__(self, die: Die) -> None:
-        self.die = die
-        self.ranges = die_ranges(die)
-        self._inner: list[Nest] | None = None
-
-    @property
-    def inner(self) -> list[Nest]:
-        """The scopes directly in this one."""
-        if self._inner is None:
-            unit = self.die.unit
-            self._inner = [nest_of(Die(unit, entry)) for entry in unit.children(self.die.entry) if entry[1].tag in SCOPE_TAGS]
-        return self._inner
-
-    def at(self, pc: int) -> Nest | None:
-        """The first of the scopes directly in this one that holds pc."""
-        for nest in self.inner:
-            for low, high in nest.ranges:
-                if low <= pc < high:
-                    return nest
-        return None
-
-
-def nest_of(die: Die) -> Nest:
-    """A scope as Nest, made once."""
-    nests = die.unit.nests
-    if die.offset not in nests:
-        nests[die.offset] = Nest(die)
-    return nests[die.offset]
 
 
 class _Functions:

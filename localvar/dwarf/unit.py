@@ -34,7 +34,7 @@ from localvar.dwarf.start import Starts, start_before
 
 if TYPE_CHECKING:
     from localvar.dwarf.info import DebugInfo
-    from localvar.dwarf.scope import Nest
+    from localvar.dwarf.nest import Nest
 
 _FRONT = 192
 """Bytes behind a unit's header in which its own DIE ends."""
@@ -58,7 +58,9 @@ class Unit:
         """What start.start_before has found out about the abbreviations."""
         self.names: dict[int, str | None] = {}
         self.nests: dict[int, Nest] = {}
-        """What scope.name_of and scope.nest_of have found, by the offset of the DIE."""
+        """What scope.name_of and nest.nest_of have found, by the offset of the DIE."""
+        self.asked = 0
+        """Functions whose instances scope.instances was asked for."""
 
     @cached_property
     def data(self) -> bytes:
