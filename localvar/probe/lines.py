@@ -114,13 +114,12 @@ def _has_line(function: Die, line: int, file: str) -> bool:
 def _first_lines(unit: Unit) -> dict[int, list[int]]:
     """By file of a unit's line table, the first lines of the functions that the unit has of it, ascending."""
     found: dict[int, set[int]] = {}
-    for entry in unit.top_level:
-        if entry[1].tag == c.DW_TAG_subprogram:
-            die = Die(unit, entry)
-            line, number = die.constant(c.DW_AT_decl_line), die.constant(c.DW_AT_decl_file)
-            # a declaration can stand inside a function: compiletime_assert() makes them
-            if line is not None and number is not None and not die.flag(c.DW_AT_declaration):
-                found.setdefault(number, set()).add(line)
+    for entry in unit.functions:
+        die = Die(unit, entry)
+        line, number = die.constant(c.DW_AT_decl_line), die.constant(c.DW_AT_decl_file)
+        # a declaration can stand inside a function: compiletime_assert() makes them
+        if line is not None and number is not None and not die.flag(c.DW_AT_declaration):
+            found.setdefault(number, set()).add(line)
     return {number: sorted(lines) for number, lines in found.items()}
 
 
