@@ -92,12 +92,17 @@ class ObservedSite:
 
 @dataclass(frozen=True)
 class Handler:
-    """A handler, of one site or of several; with several it records what can be read at all of them."""
+    """A handler, of one site or of several; with several it records what can be read at all of them, or, if it asks first,
+    at each what can be read there."""
 
     name: str
     sites: tuple[ObservedSite, ...]
     #: Names of what it records.
     names: tuple[str, ...]
+    #: What it is bound to; None: the coordinates of its sites.
+    coordinate: str | None = None
+    #: It asks at each hit what there is: every other name with LOCAL_VAR_AVAILABLE, else with GET_LOCAL_VAR_OR.
+    asks: bool = False
 
     def recorded(self, site: ObservedSite) -> list[Recorded]:
         """What it records at one of its sites."""
@@ -294,6 +299,13 @@ _VALUE = {
 """,
 }
 
+_ASKED = ("""\
+	if (LOCAL_VAR_AVAILABLE({name}))
+		n += scnprintf(buf + n, bufsize - n, " {name}=%lx", (unsigned long)GET_LOCAL_VAR({name}));
+""", """\
+	n += scnprintf(buf + n, bufsize - n, " {name}=%lx", (unsigned long)GET_LOCAL_VAR_OR({name}, 0));
+""")
+
 
 def module_text(handlers: Sequence[Handler]) -> str:
     """The C file of a module with these handlers."""
@@ -306,10 +318,13 @@ def module_text(handlers: Sequence[Handler]) -> str:
 
 
 def _handler(handler: Handler, first: int) -> str:
-    values = [
-        _VALUE[one.form].format(name=one.name, macro=one.macro, size=one.size) for one in handler.recorded(handler.sites[0])
-    ]
-    literals = ['"' + site.coordinate.replace('"', '\\"') + '"' for site in handler.sites]
+    if handler.asks:
+        values = [_ASKED[number % 2].format(name=name) for number, name in enumerate(handler.names)]
+    else:
+        values = [_VALUE[one.form].format(name=one.name, macro=one.macro, size=one.size)
+                  for one in handler.recorded(handler.sites[0])]
+    coordinates = [site.coordinate for site in handler.sites] if handler.coordinate is None else [handler.coordinate]
+    literals = ['"' + coordinate.replace('"', '\\"') + '"' for coordinate in coordinates]
     return _HANDLER.format(
         name=handler.name, first=first, values="".join(values), coordinates=", ".join(literals)
     )
