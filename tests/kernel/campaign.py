@@ -20,7 +20,7 @@ from localvar.model.ctype import BaseType, Encoding, Enumeration, Pointer, size_
 from localvar.model.plan import Read
 from localvar.model.site import Site, SiteKind
 
-from .handlers import Form, Handler, ObservedSite, Recorded, Writer
+from .handlers import Form, Handler, ObservedSite, Recorded, Writer, nowhere
 from .kernels import InstalledKernel
 from .vm import VirtualMachine
 
@@ -154,7 +154,7 @@ class Campaign(Writer):
         reads = tuple(self.debug.judge.all(site))
         recorded = tuple(Recorded(read, Form.NUMBER) for read in reads if read.readable and _is_number(read))
         left_out = {read.path.name: "no number" for read in reads if read.readable and not _is_number(read)}
-        return ObservedSite(self._count - 1, coordinate, site, reads, recorded, left_out, self._nowhere(site.scope.dies[-1]))
+        return ObservedSite(self._count - 1, coordinate, site, reads, recorded, left_out, nowhere(self.debug, site))
 
 
 def _is_number(read: Read) -> bool:
