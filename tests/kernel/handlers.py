@@ -228,7 +228,7 @@ class Writer:
 
 
 def nowhere(debug: DebugFile, site: Site) -> frozenset[str]:
-    """Names of variables in a site's function whose blocks have no code, or are of its abstract instance only (DWARF 5 3.3.8.1)."""
+    """Names of variables of a site's function in blocks that have no code, or are of its abstract instance only."""
     function = debug.info.die(site.scope.dies[-1])
     concrete = {key for die in _below(function) for key in (die.key, origin(die).key)}
     abstract = {key: die for one in (function, *_below(function)) if one.tag in FUNCTION_TAGS
