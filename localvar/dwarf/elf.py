@@ -177,6 +177,8 @@ class Elf:
                 "not-elf", f"{self.path}: not an ELF file",
                 fix="give the uncompressed vmlinux with debug info, not the bootable image (vmlinuz, bzImage)",
             )
+        if len(data) < _HEADER.size:
+            raise ValueError("it ends within its header")
         if data[4] != 2 or data[5] != 1:
             raise environment_failure(
                 "wrong-architecture",
