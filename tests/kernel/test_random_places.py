@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from localvar.code.instructions import instruction_starts
 from localvar.diagnostics import Failure
 from localvar.dwarf import constants as c
 from localvar.dwarf.elf import STT_FUNC
@@ -28,7 +29,6 @@ from localvar.kernel import Kernel
 from localvar.model.ctype import size_of
 from localvar.model.plan import How, Read
 from localvar.model.site import Site
-from localvar.probe.probeable import instruction_starts
 from tests.expr_value import World, source_bytes
 
 from . import requires, still
