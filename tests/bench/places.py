@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""python -m tests.bench.places [--functions N] [--inlined N] [--files N]: the places that localvar and SystemTap find for the
-same coordinates: random functions, inlined functions, all lines of random files.
+"""python -m tests.bench.places [--functions N] [--inlined N] [--files N] [--seed N] [--kernel 6.1|6.12]: the places that localvar
+and SystemTap find for the same coordinates: random functions, inlined functions, all lines of random files.
 
 Each address that only one of them has is put to a reason, which is checked; those without one are listed.
 """
@@ -51,9 +51,9 @@ class Comparison:
 class Choice:
     """Random coordinates of one kernel."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, seed: int) -> None:
         self._kernel = kernel
-        self._random = random.Random(SEED)
+        self._random = random.Random(seed)
 
     def functions(self, number: int) -> list[str]:
         """Functions with a symbol."""
@@ -157,10 +157,10 @@ def compare(kind: str, coordinates: Sequence[str], kernel: Kernel, answers: Answ
     return found
 
 
-def compare_all(installed: InstalledKernel, functions: int, inlined: int, files: int) -> list[Comparison]:
-    """Compare that many of each kind."""
+def compare_all(installed: InstalledKernel, functions: int, inlined: int, files: int, seed: int = SEED) -> list[Comparison]:
+    """Compare that many of each kind, chosen by a seed."""
     kernel = Kernel(installed.vmlinux, installed.release)
-    choice = Choice(kernel)
+    choice = Choice(kernel, seed)
     kinds = {"functions": choice.functions(functions), "inlined": choice.inlined(inlined), "files": choice.files(files)}
     answers = ask(installed.release, [coordinate for each in kinds.values() for coordinate in each])
     return [compare(kind, coordinates, kernel, answers) for kind, coordinates in kinds.items()]
@@ -169,7 +169,7 @@ def compare_all(installed: InstalledKernel, functions: int, inlined: int, files:
 def main() -> int:
     """Compare as many as the command line says; 1 where a difference has no reason."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, number in (("functions", 200), ("inlined", 50), ("files", 50)):
+    for name, number in (("functions", 200), ("inlined", 50), ("files", 50), ("seed", SEED)):
         parser.add_argument(f"--{name}", type=int, default=number)
     parser.add_argument("--kernel", default=KERNEL)
     arguments = parser.parse_args()
@@ -177,7 +177,7 @@ def main() -> int:
     if shutil.which("stap") is None or not isinstance(installed, InstalledKernel):
         print("stap (Debian: systemtap) and the kernel with its debug info are needed", file=sys.stderr)
         return 2
-    found = compare_all(installed, arguments.functions, arguments.inlined, arguments.files)
+    found = compare_all(installed, arguments.functions, arguments.inlined, arguments.files, arguments.seed)
     for comparison in found:
         print(comparison)
     return int(any(comparison.unexplained for comparison in found))
