@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path as FilePath
 from types import TracebackType
@@ -102,46 +102,52 @@ class Kernel:
         A Failure is at the coordinate; for an alias where that coordinate is written, with notes at the uses; for a mistake
         in its syntax at the character that spot tells.
         """
-        sites: dict[tuple[object, ...], tuple[Site, int]] = {}
-        failures: list[Failure] = []
-        maxactive = 0
+        found = _Found()
         for number, (text, span) in enumerate(coordinates):
-            found = 0
-            reference = alias_reference(text)
-            use = reference[1] if reference and any(alias.name == reference[0] for alias in aliases) else Presence.REQUIRED
-            try:
-                meant = list(_without_aliases(_Written(text, span, ()), aliases))
-            except Failure as failure:
-                failures.append(failure)
-                continue
-            for written in meant:
-                try:
-                    coordinate = _parse(written, spot)
-                    use = use if written.uses else coordinate.presence
-                    named = self._named(coordinate, use, written.span)
-                except Failure as failure:
-                    failures.append(_noted(failure, written.uses))
-                    continue
-                for site in named:
-                    sites.setdefault(site.place, (site, number))
-                found += len(named)
-                if isinstance(coordinate.target, Function):
-                    maxactive = max(maxactive, coordinate.target.maxactive or 0)
-                if found and written.uses and coordinate.presence is Presence.SUFFICIENT:
-                    break
-            if found and use is Presence.SUFFICIENT:
+            presence, named = self._named(_Written(text, span, ()), aliases, spot, False, found, number)
+            if named and presence is Presence.SUFFICIENT:
                 break
-        return Places(tuple(site for site, _ in sites.values()), maxactive, tuple(by for _, by in sites.values())), failures
+        sites = tuple(site for site, _ in found.sites.values())
+        return Places(sites, found.maxactive, tuple(by for _, by in found.sites.values())), found.failures
 
-    def _named(self, coordinate: Coordinate, use: Presence, span: Span | None) -> list[Site]:
-        """The sites of a coordinate; none where it, or the alias that it stands in, may be absent and is."""
+    def _named(self, written: _Written, aliases: Sequence[Alias], spot: Spot, optional: bool, found: _Found,
+               number: int) -> tuple[Presence, bool]:
+        """Add to found what a coordinate, or an alias, names; what follows its text, and whether it names anything.
+
+        optional: an alias that it stands in may be absent.
+        """
+        alias, presence = _alias_of(written, aliases)
+        if alias is None:
+            return self._of_coordinate(written, spot, optional, found, number)
+        if any(alias.name == name for name, _ in written.uses):
+            loop = source_failure("alias-loop", f"alias '{alias.name}' refers to itself", written.span)
+            found.failures.append(_noted(loop, written.uses))
+            return presence, False
+        uses, any_named = ((alias.name, written.span), *written.uses), False
+        for argument in alias.coordinates:
+            inner = _Written(argument.text, argument.span, uses)
+            theirs, named = self._named(inner, aliases, spot, optional or presence is not Presence.REQUIRED, found, number)
+            any_named |= named
+            if named and theirs is Presence.SUFFICIENT:
+                break
+        return presence, any_named
+
+    def _of_coordinate(self, written: _Written, spot: Spot, optional: bool, found: _Found, number: int) -> tuple[Presence, bool]:
+        presence = Presence.REQUIRED
         try:
-            return self._resolve(coordinate, span)
+            coordinate = _parse(written, spot)
+            presence = coordinate.presence
+            sites = self._resolve(coordinate, written.span)
         except Failure as failure:
-            required = coordinate.presence is use is Presence.REQUIRED
-            if required or any(diagnostic.slug not in _ABSENT for diagnostic in failure.diagnostics):
-                raise
-            return []
+            absent = all(diagnostic.slug in _ABSENT for diagnostic in failure.diagnostics)
+            if not absent or not (optional or presence is not Presence.REQUIRED):
+                found.failures.append(_noted(failure, written.uses))
+            return presence, False
+        for site in sites:
+            found.sites.setdefault(site.place, (site, number))
+        if isinstance(coordinate.target, Function):
+            found.maxactive = max(found.maxactive, coordinate.target.maxactive or 0)
+        return presence, bool(sites)
 
     def _resolve(self, coordinate: Coordinate, span: Span | None) -> list[Site]:
         if coordinate.module is None:
@@ -207,18 +213,20 @@ class _Written:
     uses: tuple[tuple[str, Span | None], ...]
 
 
-def _without_aliases(written: _Written, aliases: Sequence[Alias]) -> Iterator[_Written]:
-    """The coordinates that an alias stands for, through other aliases; a coordinate itself."""
+@dataclass
+class _Found:
+    """What the coordinates of a probe name so far: by place the site and which coordinate named it first."""
+
+    sites: dict[tuple[object, ...], tuple[Site, int]] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    maxactive: int = 0
+
+
+def _alias_of(written: _Written, aliases: Sequence[Alias]) -> tuple[Alias | None, Presence]:
+    """The alias that a text is a use of, with what follows its name."""
     reference = alias_reference(written.text)
     alias = next((a for a in aliases if reference and a.name == reference[0]), None)
-    if alias is None:
-        yield written
-        return
-    if any(alias.name == name for name, _ in written.uses):
-        raise _noted(source_failure("alias-loop", f"alias '{alias.name}' refers to itself", written.span), written.uses)
-    for argument in alias.coordinates:
-        uses = ((alias.name, written.span), *written.uses)
-        yield from _without_aliases(_Written(argument.text, argument.span, uses), aliases)
+    return alias, reference[1] if reference else Presence.REQUIRED
 
 
 def misspelt(aliases: Sequence[Alias], spot: Spot) -> list[Failure]:

@@ -113,7 +113,7 @@ def test_a_section_that_is_not_there_is_empty() -> None:
     (lambda data: b"", "not-elf"), (lambda data: b"\x1f\x8b" + data[2:], "not-elf"),
     (lambda data: data[:4] + b"\1" + data[5:], "wrong-architecture"),
     (lambda data: data[:5] + b"\2" + data[6:], "wrong-architecture"), (lambda data: data[:0x30], "damaged-elf"),
-    (lambda data: data[:0x28] + b"\xff" * 8 + data[0x30:], "damaged-elf"),
+    (lambda data: data[:4], "damaged-elf"), (lambda data: data[:0x28] + b"\xff" * 8 + data[0x30:], "damaged-elf"),
     (lambda data: data[:0x3A] + b"\7\0" + data[0x3C:], "damaged-elf"), (lambda data: data[:-70], "damaged-elf"),
 ])
 def test_what_is_no_readable_elf_file_is_a_failure_that_says_why(change: Any, slug: str) -> None:

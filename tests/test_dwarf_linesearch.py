@@ -11,17 +11,22 @@ import pytest
 from localvar.dwarf import abbrev
 from localvar.dwarf import constants as c
 from localvar.dwarf.abbrev import parse_one
+from localvar.dwarf.copies import copies_in, has_index
 from localvar.dwarf.leb128 import uleb
 from localvar.dwarf.line import FileTest, LineTable
 from localvar.dwarf.linerows import FileRow, rows_of_files
 from localvar.dwarf.linesearch import Opcodes, Search
+from localvar.dwarf.names import references_to
 from localvar.dwarf.ranges import die_ranges
-from localvar.dwarf.scope import SCOPE_TAGS, Chain, chain_at, function_at
+from localvar.dwarf.scope import FUNCTION_TAGS, SCOPE_TAGS, Chain, chain_at, function_at, instances
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die
 from localvar.probe.functions import file_test, path_matches
 from localvar.probe.statements import line_starts
-from tests.dwarf_support import sample_units, vmlinux
+from tests.dwarf_support import debug_info, sample_units, vmlinux
+from tests.dwarfgen import Die as Entry
+from tests.dwarfgen import Form, Image
+from tests.dwarfgen import Unit as GeneratedUnit
 
 LENGTHS = bytes([0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1])
 PLAIN = Opcodes(13, LENGTHS, -5, 14, 1)
@@ -274,3 +279,47 @@ def test_scopes_of_random_addresses_are_those_of_a_walk() -> None:
                 assert chain == plain_chain(function, row.address)
                 deepest = max(deepest, len(chain))
     assert deepest >= 4
+
+
+# -- copies of functions ------------------------------------------------------------------------------------------
+
+
+def test_copies_from_one_walk_are_those_of_a_search_for_each() -> None:
+    copies = 0
+    for unit in sample_units(8, 20260105):
+        assert has_index(unit)
+        index = copies_in(unit)
+        for function in (Die(unit, entry) for entry in unit.functions):
+            searched = list(references_to(function, c.DW_AT_abstract_origin, FUNCTION_TAGS))
+            assert index.get(function.offset, []) == searched
+            copies += len(searched)
+    assert copies > 400
+
+
+@pytest.mark.parametrize(("language", "form", "listed"), [
+    (0x0C, "ref4", True), (0x1D, "ref4", True), (0x1C, "ref4", False), (0x21, "ref4", False), (None, "ref4", False),
+    (0x1D, "ref_udata", False),
+])
+def test_copies_are_listed_where_functions_are_at_the_top_level(language: int | None, form: str, listed: bool) -> None:
+    """Rust has namespaces around them; a reference in another form may lead out of the unit."""
+    copy = Entry("inlined_subroutine", abstract_origin=Form(form, "f"), low_pc=0x1000, high_pc=4)
+    around = Entry("subprogram", name="around", low_pc=0x1000, high_pc=8, children=[copy])
+    inner = [Entry("subprogram", label="f", name="f", inline=1), around]
+    root = Entry("compile_unit", name="a.c", language=language, children=inner)
+    unit = debug_info(Image(units=[GeneratedUnit(root)])).unit(0)
+    assert has_index(unit) is listed
+    functions = [Die(unit, entry) for entry in unit.functions]
+    for _ in range(5):
+        assert [found.chain[0].tag for found in instances(functions[0])] == [c.DW_TAG_inlined_subroutine]
+
+
+def test_copies_that_may_be_in_other_units_are_searched_for() -> None:
+    """Link-time optimization inlines what is in another unit (DW_FORM_ref_addr)."""
+    copy = Entry("inlined_subroutine", abstract_origin=Form("ref_addr", "f"), low_pc=0x1000, high_pc=4)
+    around = Entry("subprogram", name="around", low_pc=0x1000, high_pc=8, children=[copy])
+    first = Entry("compile_unit", name="a.c", language=0x1D, children=[Entry("subprogram", label="f", name="f", inline=1)])
+    second = Entry("compile_unit", name="b.c", language=0x1D, children=[around])
+    unit = debug_info(Image(units=[GeneratedUnit(first), GeneratedUnit(second)])).unit(0)
+    assert not has_index(unit)
+    for _ in range(5):
+        assert len(list(instances(Die(unit, unit.functions[0])))) == 1

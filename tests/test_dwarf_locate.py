@@ -311,6 +311,33 @@ def test_a_declaration_in_a_block_is_no_definition() -> None:
     assert slug(where(variable("x", external=True, declaration=True))) == "declaration"
 
 
+def parameter(*entries: Any, **fields: Any) -> Die:
+    """A parameter x with a location list; without more in it, one that says rbx everywhere."""
+    more = entries if fields else (*entries, (0x1000, 0x1010, op.reg3()))
+    return Die("formal_parameter", name="x", type=Ref("int"), location=loclist(*more, **fields))
+
+
+def test_a_parameter_at_its_functions_entry_is_what_was_passed() -> None:
+    """`if (x-- > 0)` first in a function comes to no code of its own: an empty entry says where x was passed, another one what
+    it is behind that statement (copy_strings_kernel of Linux 6.12)."""
+    less = op.expr(op.breg5(-1), op.stack_value())
+    x = parameter((0x1000, 0x1000, op.reg5()), (0x1000, 0x1010, less), views=((0, 2), (2, 0)))
+    assert where(x) == Register(5)
+    found = locator(function(x))
+    assert where(x, pc=0x1001) == Value(fold.add(Reg(5), -1))
+    at_entry = found.entry_variable(site(found, 0x1010), "x")
+    assert at_entry is not None and at_entry.location == EntryValue(Reg(5))
+
+
+@pytest.mark.parametrize("inner", [
+    variable("x", loclist((0x1000, 0x1000, op.reg5()), (0x1000, 0x1010, op.reg3()))),
+    Die("lexical_block", low_pc=0x1000, high_pc=0x10, children=[parameter((0x1000, 0x1000, op.reg5()))]),
+    parameter((0x1008, 0x1008, op.reg5())),
+])
+def test_an_empty_entry_of_anything_else_holds_nowhere(inner: Die) -> None:
+    assert where(inner) == where(inner, pc=0x1008) == Register(3)
+
+
 @pytest.mark.parametrize("location", [Form("sec_offset", 0x7000), Form("string", "abc"), Form("loclistx", 77)])
 def test_a_location_that_leads_nowhere_is_damaged(location: Form) -> None:
     assert slug(where(variable("x", location))) == "damaged"

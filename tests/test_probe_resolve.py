@@ -156,3 +156,12 @@ def test_more_places_than_can_be_armed_are_refused(kernel: Kernel, monkeypatch: 
     monkeypatch.setattr("localvar.probe.resolve.SITE_LIMIT", 2)
     assert message(kernel, coordinate) == expected
     assert len(kernel.sites("helper")) == 2
+
+
+def test_alias_in_an_alias_may_be_absent_or_the_first_that_names_something(kernel: Kernel) -> None:
+    inner = alias("vm.none", "nobody"), alias("vm.scan", "scan"), alias("vm.some", "vm.none ?", "vm.scan", "account")
+    assert places(kernel, "vm.some", aliases=inner) == ([SCAN, ACCOUNT], [])
+    first = (*inner, alias("vm.first", "vm.none !", "vm.scan !", "account"))
+    assert places(kernel, "vm.first", "helper", aliases=first) == ([SCAN, OOM_HELPER, HELPER], [])
+    assert places(kernel, "vm.required", aliases=(*inner, alias("vm.required", "vm.none", "scan"))) == (
+        [SCAN], ["no-such-function"])

@@ -81,6 +81,12 @@ class Abbreviation:
         return found
 
     @cached_property
+    def name_place(self) -> int:
+        """Bytes in front of a DW_AT_name of four bytes in .debug_str; -1 where it is something else."""
+        named = any(name == c.DW_AT_name and form == c.DW_FORM_strp for name, form, _ in self.attributes)
+        return self.fronts[c.DW_AT_name] if named and self.sizes[1] == 4 else -1
+
+    @cached_property
     def layout(self) -> tuple[dict[int, tuple[int, int]], tuple[Run, ...]]:
         """How to decode the attributes: those that take no byte (name to form and value), and runs of the others."""
         constants = {name: (form, 1 if form == c.DW_FORM_flag_present else constant)

@@ -406,3 +406,10 @@ DW_INL_declared_inlined = 0x3
 DW_LLE_GNU_view_pair = 0x9
 
 DW_CC_nocall = 0x3
+
+# DWARF 5 table 7.17, and DW_LANG_C17 of its later additions
+DW_LANG_C89 = 0x01
+DW_LANG_C = 0x02
+DW_LANG_C99 = 0x0C
+DW_LANG_C11 = 0x1D
+DW_LANG_C17 = 0x2C

@@ -177,6 +177,8 @@ class Elf:
                 "not-elf", f"{self.path}: not an ELF file",
                 fix="give the uncompressed vmlinux with debug info, not the bootable image (vmlinuz, bzImage)",
             )
+        if len(data) < _HEADER.size:
+            raise ValueError("it ends within its header")
         if data[4] != 2 or data[5] != 1:
             raise environment_failure(
                 "wrong-architecture",
@@ -408,6 +410,13 @@ class Elf:
         table, _ = self._symtab
         raw = table.bytes(0, table.size - table.size % _SYMBOL.size)
         return tuple(self._symbol(r) for r in _SYMBOL.iter_unpack(raw) if r[0] and r[3])
+
+    @cached_property
+    def has_symbols(self) -> bool:
+        """Whether symbols has any."""
+        table, _ = self._symtab
+        raw = table.bytes(0, table.size - table.size % _SYMBOL.size)
+        return any(r[0] and r[3] for r in _SYMBOL.iter_unpack(raw))
 
     @cached_property
     def function_names(self) -> frozenset[str]:

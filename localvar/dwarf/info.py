@@ -91,11 +91,11 @@ class DebugInfo:
         file."""
         found = []
         for offset in self.unit_offsets if offsets is None else offsets:
-            known = offset in self._units
             unit = self.unit(offset)
+            in_use = unit.is_read
             if wanted(unit):
                 found.append(unit)
-            elif not known:
+            elif not in_use:
                 del self._units[offset]
         return found
 

@@ -23,6 +23,9 @@ KEPT = frozenset({c.DW_LNS_copy, c.DW_LNS_advance_pc, c.DW_LNS_advance_line, c.D
 _LONGEST = 6
 """Bytes of the longest discriminator, whose number has five."""
 
+_FEW = 3
+"""Lines that are added up one by one before those of a whole sequence pay."""
+
 END = b"\0\x01\x01"
 """The opcode end_sequence."""
 _SET_ADDRESS = b"\0\x09\x02"
@@ -128,7 +131,9 @@ class Search:
         self._tokens = pattern.findall(program)
         self._sequences: list[_Sequence] = []
         self._known: dict[int, list[int]] = {}
-        self._lines_behind: dict[int, list[int]] = {}
+        self._asked: dict[int, int] = {}
+        self._known_lines: dict[int, tuple[list[int], list[int]]] = {}
+        """By the start of a sequence: how often it was asked for; the lines behind its tokens and which of them set the file."""
         start, setters = 0, list[int]()
         for index in [index for index, token in enumerate(self._tokens) if not token[0]]:
             if self._tokens[index] != END:
@@ -175,18 +180,27 @@ class Search:
         return self._known[first]
 
     def _place(self, sequence: _Sequence, index: int) -> tuple[int, int]:
-        """(file, line) behind a token.  Who asks twice asks often: then the lines behind all tokens are kept."""
-        tokens = self._tokens[sequence.start : index + 1]
-        if sequence.start in self._lines_behind:
-            kept = self._lines_behind[sequence.start]
-            if not kept:
-                steps = map(self._lines.__getitem__, self._tokens[sequence.start : sequence.end])
-                kept += accumulate(steps, initial=1)
-            line = kept[len(tokens)]
-        else:
-            self._lines_behind[sequence.start] = []
-            line = 1 + sum(map(self._lines.__getitem__, tokens))
-        return next((uleb(token, 1)[0] for token in reversed(tokens) if token[0] == c.DW_LNS_set_file), 1), line
+        """(file, line) behind a token.  Who asks a few times asks often: then the lines behind all tokens are kept."""
+        asked = self._asked[sequence.start] = self._asked.get(sequence.start, 0) + 1
+        if asked <= _FEW:
+            tokens = self._tokens[sequence.start : index + 1]
+            setter = next((token for token in reversed(tokens) if token[0] == c.DW_LNS_set_file), None)
+            return _file(setter), 1 + sum(map(self._lines.__getitem__, tokens))
+        known = self._known_lines.get(sequence.start)
+        if known is None:
+            tokens = self._tokens[sequence.start : sequence.end]
+            lines = list(accumulate(map(self._lines.__getitem__, tokens), initial=1))
+            setters = [at for at, token in enumerate(tokens) if token[0] == c.DW_LNS_set_file]
+            known = self._known_lines[sequence.start] = lines, setters
+        lines, setters = known
+        number = bisect_right(setters, index - sequence.start)
+        setter = self._tokens[sequence.start + setters[number - 1]] if number else None
+        return _file(setter), lines[index - sequence.start + 1]
+
+
+def _file(setter: bytes | None) -> int:
+    """The file that a set_file opcode sets; 1 where there is none since the sequence began."""
+    return 1 if setter is None else uleb(setter, 1)[0]
 
 
 def set_address(token: bytes) -> int:

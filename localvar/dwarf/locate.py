@@ -21,7 +21,17 @@ from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.loclists import expressions_at
 from localvar.dwarf.names import dies_named, references_to
 from localvar.dwarf.op import decode
-from localvar.dwarf.scope import VARIABLE_TAGS, Chain, attribute_of, chain_at, holds, name_of, origin, own_function
+from localvar.dwarf.scope import (
+    VARIABLE_TAGS,
+    Chain,
+    attribute_of,
+    chain_at,
+    entry_of,
+    holds,
+    name_of,
+    origin,
+    own_function,
+)
 from localvar.dwarf.stack import Context, rule_context
 from localvar.dwarf.types import declared, line_table, type_of
 from localvar.dwarf.unit import Die
@@ -220,7 +230,7 @@ class Locator:
             return [self._without_location(die)]
         if c.DW_AT_location not in holder:
             return [(self._constant(holder, type_of(_typed(die))), "DW_AT_const_value")]
-        expressions = expressions_at(holder, c.DW_AT_location, pc)
+        expressions = expressions_at(holder, c.DW_AT_location, pc, lambda: _is_passed(die, chain[-1], pc))
         if not expressions:
             return [(absent("no-range", "it has no value at this address (not yet assigned, or no longer needed)"), "no range")]
         if (found := self._of_body(holder, chain, pc, type_of(_typed(die)))) is not None:
@@ -348,6 +358,12 @@ def _rank(location: Location) -> int:
     if isinstance(location, EntryValue) or (expr is not None and contains(expr, Entry)):
         return 6
     return {Register: 0, Constant: 1, Memory: 2, Value: 3, Pieces: 4}.get(type(location), 5)
+
+
+def _is_passed(die: Die, function: Die, pc: int) -> bool:
+    """Whether die is a parameter of a concrete function that begins at pc."""
+    return (die.tag == c.DW_TAG_formal_parameter and entry_of((function,)) == pc
+            and any(child.key == die.key for child in function.children()))
 
 
 def _holder(die: Die) -> Die | None:

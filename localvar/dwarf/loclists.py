@@ -7,7 +7,7 @@ entries when .debug_loclists is read linearly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,9 +50,18 @@ def location_entries(die: Die, attribute: int) -> tuple[LocationEntry, ...]:
     return tuple(_read_v5(die.unit, offset))
 
 
-def expressions_at(die: Die, attribute: int, pc: int) -> tuple[bytes, ...]:
-    """The expressions of a location attribute that hold at pc; the default location where no bounded one does."""
+def expressions_at(die: Die, attribute: int, pc: int, passed: Callable[[], bool] = lambda: False) -> tuple[bytes, ...]:
+    """The expressions of a location attribute that hold at pc; the default location where no bounded one does.
+
+    passed: whether die is a parameter of the function that begins at pc.  There an entry that is empty is of the first views of
+    that address (gcc's DW_AT_GNU_locviews), in which the parameter is still what was passed; one that is not is of later views,
+    behind statements that came to no code (`if (n-- > 0)`).  gdb reads such entries so, too (dwarf2/loc.c,
+    dwarf2_find_location_expression).
+    """
     entries = location_entries(die, attribute)
+    first = next((e.expression for e in entries if e.low == e.high == pc), None)
+    if first is not None and passed():
+        return (first,)
     bounded = tuple(e.expression for e in entries if e.low is not None and pc in e)
     return bounded or tuple(e.expression for e in entries if e.low is None)
 

@@ -30,19 +30,7 @@ _OTHER_FORM = re.compile(rb"\x2e[\x00\x01](?!(?:\x3f\x19|\x3c\x19|\x6e\x0e)*\x03
 begins with an origin or a specification, which has the name."""
 
 
-def units_naming(info: DebugInfo, names: Collection[str]) -> list[int]:
-    """Offsets of the units where a definition of a function may have one of the names; all units where that takes no longer."""
-    offsets = set(_offsets(info, names))
-    upper_halves = {offset >> 16 for offset in offsets}
-    if len(upper_halves) > MOST or max(upper_halves, default=0) >> 16:
-        return info.unit_offsets
-    found = set(_with_other_forms(info))
-    for upper_half in sorted(upper_halves):
-        found.update(_referring(info, {offset for offset in offsets if offset >> 16 == upper_half}, found))
-    return sorted(found)
-
-
-def _offsets(info: DebugInfo, names: Collection[str]) -> Iterator[int]:
+def name_offsets(info: DebugInfo, names: Collection[str]) -> set[int]:
     """Where .debug_str can have the names: of most of them there is one whole string."""
     contents = info.elf.contents(".debug_str")
     strings = bytes(contents.bytes(0, contents.size)).split(b"\0")
@@ -52,8 +40,19 @@ def _offsets(info: DebugInfo, names: Collection[str]) -> Iterator[int]:
     for string, start in zip(strings, starts, strict=False):
         if string in wanted:
             whole.setdefault(string, []).append(start)
-    for name in wanted:
-        yield from whole.get(name) or string_offsets(info, name + b"\0")
+    return {offset for name in wanted for offset in whole.get(name) or string_offsets(info, name + b"\0")}
+
+
+def units_naming(info: DebugInfo, offsets: Collection[int]) -> list[int]:
+    """Offsets of the units where a definition of a function may have one of the names at these offsets, or has its name
+    elsewhere; all units where that takes no longer."""
+    upper_halves = {offset >> 16 for offset in offsets}
+    if len(upper_halves) > MOST or max(upper_halves, default=0) >> 16:
+        return info.unit_offsets
+    found = set(_with_other_forms(info))
+    for upper_half in sorted(upper_halves):
+        found.update(_referring(info, {offset for offset in offsets if offset >> 16 == upper_half}, found))
+    return sorted(found)
 
 
 def _referring(info: DebugInfo, offsets: set[int], known: Collection[int]) -> Iterator[int]:

@@ -140,20 +140,28 @@ def references_to(target: Die, attribute: int, tags: Collection[int]) -> Iterato
     the attribute (dwz) is walked.  Other units are searched where some unit declares DW_FORM_ref_addr for it (LTO).
     """
     unit = target.unit
-    declared = {form for abbreviation in unit.abbreviations.values() if abbreviation.tag in tags
-                for name, form, _ in abbreviation.attributes if name == attribute}
-    if declared <= {c.DW_FORM_ref4, c.DW_FORM_ref_addr}:
+    if forms_of(unit, attribute, frozenset(tags)) <= {c.DW_FORM_ref4, c.DW_FORM_ref_addr}:
         yield from _references_within(target, attribute, tags)
     else:
         yield from _walked_references(target, attribute, tags)
-    if attribute < 0x80 and _is_declared(unit.info, bytes((attribute, c.DW_FORM_ref_addr))):
+    if may_refer_across(unit.info, attribute):
         yield from _references_across(target, attribute, tags)
 
 
+@lru_cache(maxsize=4096)
+def forms_of(unit: Unit, attribute: int, tags: frozenset[int]) -> frozenset[int]:
+    """The forms that an attribute of DIEs of the tags has in a unit."""
+    return frozenset(form for abbreviation in unit.abbreviations.values() if abbreviation.tag in tags
+                     for name, form, _ in abbreviation.attributes if name == attribute)
+
+
 @lru_cache(maxsize=64)
-def _is_declared(info: DebugInfo, pair: bytes) -> bool:
-    """Whether some abbreviation may declare an attribute in a form: cheap, and right where it says no."""
-    return next(info.elf.contents(".debug_abbrev").search(re.compile(re.escape(pair))), None) is not None
+def may_refer_across(info: DebugInfo, attribute: int) -> bool:
+    """Whether some abbreviation may declare an attribute as DW_FORM_ref_addr: cheap, and right where it says no."""
+    if attribute >= 0x80:
+        return False
+    pair = re.compile(re.escape(bytes((attribute, c.DW_FORM_ref_addr))))
+    return next(info.elf.contents(".debug_abbrev").search(pair), None) is not None
 
 
 def _references_within(target: Die, attribute: int, tags: Collection[int]) -> Iterator[tuple[Die, ...]]:

@@ -4,25 +4,29 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from operator import itemgetter
 
 from localvar.dwarf import constants as c
+from localvar.dwarf.copies import copies_in, has_index
 from localvar.dwarf.errors import DwarfError
 from localvar.dwarf.info import DebugInfo
-from localvar.dwarf.manynames import units_naming
+from localvar.dwarf.manynames import name_offsets, units_naming
 from localvar.dwarf.names import dies_named, references_to
+from localvar.dwarf.nest import FUNCTION_TAGS as FUNCTION_TAGS
+from localvar.dwarf.nest import SCOPE_TAGS as SCOPE_TAGS
+from localvar.dwarf.nest import nest_of
 from localvar.dwarf.ranges import Ranges, die_ranges
 from localvar.dwarf.unit import Die, Entry, Unit
 
-FUNCTION_TAGS = frozenset({c.DW_TAG_subprogram, c.DW_TAG_inlined_subroutine})
-SCOPE_TAGS = FUNCTION_TAGS | {c.DW_TAG_lexical_block}
 VARIABLE_TAGS = frozenset({c.DW_TAG_formal_parameter, c.DW_TAG_variable})
 
 _MANY = 16
+_FEW = 3
+"""Functions of a unit, for each of which is searched, before all copies in the unit are listed."""
 
 Chain = tuple[Die, ...]
 """Scopes from the innermost outwards; the last one is the concrete function (a DW_TAG_subprogram)."""
@@ -122,19 +126,24 @@ def functions_named(info: DebugInfo, names: Collection[str]) -> list[Die]:
     if len(names) < _MANY:
         return [die for name in names for die in function_dies(info, name)]
     found: dict[str, list[Die]] = {name: [] for name in sorted(names)}
+    offsets = name_offsets(info, names)
+    raw = {offset.to_bytes(4, "little") for offset in offsets if not offset >> 32}
 
     def collect(unit: Unit) -> bool:
         before = sum(map(len, found.values()))
-        for entry in unit.read_top_level():
-            abbreviation = entry[1]
-            if abbreviation.tag == c.DW_TAG_subprogram and abbreviation.is_definition:
+        for entry in unit.functions:
+            _, abbreviation, at = entry
+            if abbreviation.is_definition:
+                place = abbreviation.name_place
+                if place >= 0 and unit.data[at + place : at + place + 4] not in raw:
+                    continue
                 die = Die(unit, entry)
                 name = die.string(c.DW_AT_name)
                 if name in found and not die.flag(c.DW_AT_declaration):
                     found[name].append(die)
         return sum(map(len, found.values())) != before
 
-    info.units_where(collect, units_naming(info, names))
+    info.units_where(collect, units_naming(info, offsets))
     return [die for dies in found.values() for die in dies]
 
 
@@ -143,10 +152,19 @@ def instances(function: Die) -> Iterator[Instance]:
     found = instance_of((function,))
     if found is not None:
         yield found
-    for chain in references_to(function, c.DW_AT_abstract_origin, FUNCTION_TAGS):
+    for chain in _references(function):
         found = instance_of(chain)
         if found is not None:
             yield found
+
+
+def _references(function: Die) -> Iterable[Chain]:
+    """The instances that refer to a function.  Who asks for a few functions of a unit asks for many."""
+    unit = function.unit
+    unit.asked += 1
+    if unit.asked > _FEW and has_index(unit):
+        return copies_in(unit).get(function.offset, ())
+    return references_to(function, c.DW_AT_abstract_origin, FUNCTION_TAGS)
 
 
 def instance_of(chain: Chain) -> Instance | None:
@@ -163,41 +181,6 @@ def instance_of(chain: Chain) -> Instance | None:
 def holds(die: Die, pc: int) -> bool:
     """Whether the address ranges of a scope hold pc."""
     return any(low <= pc < high for low, high in die_ranges(die))
-
-
-class Nest:
-    """A scope with its address ranges and the scopes in it, each read once."""
-
-    __slots__ = ("_inner", "die", "ranges")
-
-    def __init__(self, die: Die) -> None:
-        self.die = die
-        self.ranges = die_ranges(die)
-        self._inner: list[Nest] | None = None
-
-    @property
-    def inner(self) -> list[Nest]:
-        """The scopes directly in this one."""
-        if self._inner is None:
-            unit = self.die.unit
-            self._inner = [nest_of(Die(unit, entry)) for entry in unit.children(self.die.entry) if entry[1].tag in SCOPE_TAGS]
-        return self._inner
-
-    def at(self, pc: int) -> Nest | None:
-        """The first of the scopes directly in this one that holds pc."""
-        for nest in self.inner:
-            for low, high in nest.ranges:
-                if low <= pc < high:
-                    return nest
-        return None
-
-
-def nest_of(die: Die) -> Nest:
-    """A scope as Nest, made once."""
-    nests = die.unit.nests
-    if die.offset not in nests:
-        nests[die.offset] = Nest(die)
-    return nests[die.offset]
 
 
 class _Functions:
@@ -220,7 +203,7 @@ class _Functions:
 
 @cache
 def _functions(unit: Unit, whole: bool) -> _Functions:
-    return _Functions(unit, unit.top_level if whole else unit.code)
+    return _Functions(unit, unit.functions if whole else unit.code)
 
 
 def function_at(unit: Unit, pc: int) -> Die | None:

@@ -44,8 +44,8 @@ def is_clone(name: str) -> bool:
 
 def _functions_of(unit: Unit, pattern: str) -> Iterator[Die]:
     """Functions of a unit that a glob matches: definitions and what is only inlined."""
-    for entry in unit.top_level:
-        if entry[1].tag == c.DW_TAG_subprogram:
+    for entry in unit.functions:
+        if entry[1].is_definition:
             die = Die(unit, entry)
             name = die.string(c.DW_AT_name)
             if name is not None and fnmatchcase(name, pattern) and not die.flag(c.DW_AT_declaration):

@@ -43,7 +43,7 @@ def places_of_lines(arrivals: Arrivals, units: list[Unit], file: str, wanted: Wa
 def places_in(arrivals: Arrivals, starts: Iterable[tuple[LineStart, Die]], file: str) -> Iterator[LinePlace]:
     """The places of lines in concrete functions: of each function and inlined copy those where a statement of the line begins,
     those where the line begins and another line's instructions follow that do not surely lead to such a statement, or what
-    else there is.  Where there is nothing else, what is no place with the reason."""
+    else there is.  A line that begins where other code jumps to is none, and has the reason."""
     found: dict[tuple[int, int], dict[Kind, dict[int, LinePlace]]] = {}
     for start, function in starts:
         place = _place(arrivals, start, chain_at(function, start.address), file)
@@ -54,9 +54,9 @@ def places_in(arrivals: Arrivals, starts: Iterable[tuple[LineStart, Die]], file:
         statements = kinds.get(Kind.STATEMENT, {})
         bare = [place for pc, place in kinds.get(Kind.BARE, {}).items() if not arrivals.runs_into(pc, statements)]
         yield from statements.values()
-        yield from (place for place in bare if place.why_not is None)
+        yield from bare
         if not statements and all(place.why_not is not None for place in bare):
-            yield from kinds.get(Kind.REST, {}).values() or bare
+            yield from kinds.get(Kind.REST, {}).values()
 
 
 def _place(arrivals: Arrivals, start: LineStart, chain: Chain, file: str) -> LinePlace | None:
@@ -114,13 +114,12 @@ def _has_line(function: Die, line: int, file: str) -> bool:
 def _first_lines(unit: Unit) -> dict[int, list[int]]:
     """By file of a unit's line table, the first lines of the functions that the unit has of it, ascending."""
     found: dict[int, set[int]] = {}
-    for entry in unit.top_level:
-        if entry[1].tag == c.DW_TAG_subprogram:
-            die = Die(unit, entry)
-            line, number = die.constant(c.DW_AT_decl_line), die.constant(c.DW_AT_decl_file)
-            # a declaration can stand inside a function: compiletime_assert() makes them
-            if line is not None and number is not None and not die.flag(c.DW_AT_declaration):
-                found.setdefault(number, set()).add(line)
+    for entry in unit.functions:
+        die = Die(unit, entry)
+        line, number = die.constant(c.DW_AT_decl_line), die.constant(c.DW_AT_decl_file)
+        # a declaration can stand inside a function: compiletime_assert() makes them
+        if line is not None and number is not None and not die.flag(c.DW_AT_declaration):
+            found.setdefault(number, set()).add(line)
     return {number: sorted(lines) for number, lines in found.items()}
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from localvar.dwarf.elf import Elf, words
+from localvar.dwarf.elf import ET_REL, Elf, words
 
 _TRAPS = {62: b"\x0f\x0b", 183: b"\x00\x00\x21\xd4"}
 """By ELF machine, what BUG() and WARN() compile to: ud2, brk #0x800."""
@@ -19,6 +19,9 @@ _TRAPS = {62: b"\x0f\x0b", 183: b"\x00\x00\x21\xd4"}
 _JUMPS, _CALLS, _BUGS = "__start___jump_table", "__start_static_call_sites", "__start___bug_table"
 TABLES = ((_JUMPS, "__stop___jump_table"), (_CALLS, "__stop_static_call_sites"), (_BUGS, "__stop___bug_table"))
 """Symbols between which the tables are."""
+
+_SECTIONS = {_JUMPS: "__jump_table", _CALLS: ".static_call_sites", _BUGS: "__bug_table"}
+"""The sections that the tables of a module are; it has no symbols there."""
 
 _ADDRESS = 2**64 - 1
 
@@ -60,10 +63,17 @@ class Reserved:
 
     def _targets(self, name: str, size: int) -> list[int]:
         """What the first displacement of each entry of a table leads to."""
-        low, high = self.bounds.get(name, (0, 0))
-        table = self.elf.memory(low, high - low) if high else None
-        if not table or len(table) % size:
+        low, table = self._table(name)
+        if len(table) % size:
             return []
         displacements = words("i", table)[:: size // 4]
-        places = range(low, high, size)
+        places = range(low, low + len(table), size)
         return [place + displacement & _ADDRESS for place, displacement in zip(places, displacements, strict=True)]
+
+    def _table(self, name: str) -> tuple[int, bytes]:
+        """Address and bytes of a table."""
+        if self.elf.type != ET_REL:
+            low, high = self.bounds.get(name, (0, 0))
+            return low, (self.elf.memory(low, high - low) if high else None) or b""
+        header, contents = self.elf.section(_SECTIONS[name]), self.elf.contents(_SECTIONS[name])
+        return (header.address, contents.bytes(0, contents.size)) if header else (0, b"")

@@ -363,7 +363,8 @@ class Resolver:
             raise self._no_file(file, span)
         found = self._in_file(units, file, target, _wanted_lines(target.where, 0))
         if not found:
-            lines = {site.line for site in self._in_file(units, file, target, lambda _: True)}
+            places = self._places_in_file(units, file, target, lambda _: True)
+            lines = {place.line for place in places if place.why_not is None}
             asked = _asked_line(target.where, 0)
             near = sorted(lines, key=lambda line: (abs(line - asked), -line))[:4]
             if not target.nearest or not near:
@@ -374,9 +375,12 @@ class Resolver:
         yield from found
 
     def _in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
-        places = (place for place in places_of_lines(self.arrivals, units, file, wanted)
-                  if target.name == "*" or in_function(place.chain, target.name))
+        places = self._places_in_file(units, file, target, wanted)
         return [self._line_site(place) for place in islice(places, SITE_LIMIT + 1)]
+
+    def _places_in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> Iterator[LinePlace]:
+        return (place for place in places_of_lines(self.arrivals, units, file, wanted)
+                if target.name == "*" or in_function(place.chain, target.name))
 
     def _lines_of(self, function: Die, target: Statement) -> Iterator[Site]:
         source = origin(function)
@@ -412,7 +416,7 @@ class Resolver:
         lines: set[int] = set()
         for function in functions:
             file = function_file(function) or ""
-            lines |= {place.line for place in self._places(function, file, lambda _: True)}
+            lines |= {place.line for place in self._places(function, file, lambda _: True) if place.why_not is None}
         return lines
 
     def statements(self, site: Site) -> list[Site]:

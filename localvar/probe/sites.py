@@ -41,7 +41,7 @@ def make_site(info: DebugInfo, chain: Chain, pc: int, probeable: Probeable, kind
         inlined=inlined_names(chain), scope=ScopeRef(tuple(die.key for die in chain)), entry=entry,
         entry_section=entry_section, entry_offset=entry_offset,
         entry_why_not=probeable.why_not(entry, entry), outer=outer and bool(inlined_names(chain)),
-        why_not=probeable.why_not(pc, base) if symbol or not info.elf.symbols else OVERRIDDEN,
+        why_not=probeable.why_not(pc, base) if symbol or not info.elf.has_symbols else OVERRIDDEN,
     )
 
 

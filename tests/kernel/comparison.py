@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from localvar.model.ctype import Array, BaseType, CType, Encoding, Record, is_signed, size_of, strip
 from localvar.model.expr import Entry, Extend, Reg
-from localvar.model.plan import LocationClass, Scalar
+from localvar.model.plan import How, LocationClass, Scalar
+from localvar.model.site import Site
 
 from .handlers import Form, Handler, ObservedSite, Recorded
 from .oracle import Stop, Value
@@ -26,6 +27,8 @@ _RECORD = re.compile(r"(?P<handler>\w+): site=(?P<site>\S+) registers=(?P<regist
 _DWARF_REGISTERS = {5: "rdi", 4: "rsi", 1: "rdx", 2: "rcx", 8: "r8", 9: "r9"}
 #: Of a task's kernel stack, THREAD_SIZE: they are aligned to it.
 _STACK = 16384
+#: Ways of reading that some hits only have: not those in frames entered before the probe was armed, or of another caller.
+_NOT_ALWAYS = frozenset({How.ENTRY_CAPTURE, How.CALLER})
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,11 @@ class Comparison:
     ours_only: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     #: We record no value where gdb has one: why.
     gdb_only: Counter[str] = field(default_factory=Counter)
+    #: Of handlers that ask: values that some hits only have, and had not; names asked for where they are not readable; and of
+    #: these the ones that were recorded all the same, or names that should have been.
+    not_then: int = 0
+    asked_in_vain: int = 0
+    invented: list[str] = field(default_factory=list)
     #: An example of each kind of the last two.
     examples: dict[str, str] = field(default_factory=dict)
     #: Sites and functions with hits that were compared, and how many these are.
@@ -104,7 +112,7 @@ class Comparison:
                 pairs = list(self._aligned(hits[handler.name, site.site.name], at[site.site.pc]))
                 for hit, stop in pairs:
                     self._compare(handler, site, hit, stop, activations)
-                if pairs and len(handler.sites) == 1:
+                if pairs and (len(handler.sites) == 1 or handler.asks):
                     self._note(site, pairs[0][1], len(pairs))
 
     def _aligned(self, hits: Sequence[Hit], stops: Sequence[Stop]) -> Iterator[tuple[Hit, Stop]]:
@@ -128,12 +136,16 @@ class Comparison:
         self.sites.add(site.site.name)
         self.functions.add(site.site.symbol.partition(".")[0])
         self.hits += hits
-        for name in {read.path.name for read in site.reads} - set(visible(stop)):
+        for name in {read.path.name for read in site.reads} - set(visible(stop, site.site)):
             self.unknown.add((site.site.name, name))
 
     def _compare(self, handler: Handler, site: ObservedSite, hit: Hit, stop: Stop, entries: Activations) -> None:
+        self._check_names(handler, site, hit, stop)
         for one in handler.recorded(site):
-            way, ours, theirs = _way(one), hit.values[one.name], _value(one, stop)
+            if handler.asks and one.read.how in _NOT_ALWAYS and int(hit.values.get(one.name, "0"), 16) == 0:
+                self.not_then += 1
+                continue
+            way, ours, theirs = _way(one), hit.values[one.name], _value(one, stop, site.site)
             counter = self.equal
             if not _known(theirs) and (found := entries.value(site, stop, one)):
                 theirs, counter = found, self.equal_at_entry
@@ -149,10 +161,21 @@ class Comparison:
         if len(handler.sites) == 1:
             self._count_gdb_only(site, stop)
 
+    def _check_names(self, handler: Handler, site: ObservedSite, hit: Hit, stop: Stop) -> None:
+        """Of a handler that asks: what it has no value of at this site is not in the record, or is the fallback."""
+        readable = {one.name: one for one in handler.recorded(site)}
+        for name in handler.names if handler.asks else ():
+            if name not in readable:
+                self.asked_in_vain += 1
+                if int(hit.values.get(name, "0"), 16):
+                    self.invented.append(f"{site.site.name} ({handler.name}) {name}={hit.values[name]}")
+            elif name not in hit.values and readable[name].read.how not in _NOT_ALWAYS:
+                self.invented.append(f"{site.site.name} ({handler.name}) {name}: not recorded")
+
     def _count_gdb_only(self, site: ObservedSite, stop: Stop) -> None:
         recorded = {one.read.path.name for one in site.recorded if not one.at_entry}
         reads = {read.path.name: read for read in site.reads}
-        for name, value in visible(stop).items():
+        for name, value in visible(stop, site.site).items():
             if name in recorded or value.raw is None:
                 continue
             if name in site.nowhere and name not in reads:
@@ -248,9 +271,19 @@ def fingerprint(stop: Stop) -> int:
     return total
 
 
-def visible(stop: Stop) -> dict[str, Value]:
-    """The variables in scope by name, the innermost of each name."""
-    return {value.name: value for scope in reversed(stop.scopes) for value in scope.variables}
+def visible(stop: Stop, site: Site | None = None) -> dict[str, Value]:
+    """The variables in scope by name, the innermost of each name; those that `site`'s coordinate asks for: of its own function,
+    and not of one that is inlined there and begins at the same pc, nor of those around it unless it is an address."""
+    scopes = list(stop.scopes)
+    if site is not None:
+        # A function may be inlined into itself: what tells its scopes apart is how deep they are.
+        deeper = sum(not scope.lexical for scope in scopes) - len(site.inlined) - 1
+        while deeper > 0:
+            deeper -= not scopes.pop(0).lexical
+        if not site.outer:
+            own = next((index for index, scope in enumerate(scopes) if not scope.lexical), 0)
+            scopes = scopes[: own + 1]
+    return {value.name: value for scope in reversed(scopes) for value in scope.variables}
 
 
 def agree(one: Recorded, ours: str, theirs: Value) -> bool:
@@ -263,7 +296,11 @@ def agree(one: Recorded, ours: str, theirs: Value) -> bool:
         return int(ours, 16) == expected % 2**64
     assert theirs.hex is not None
     meaning = [position for byte in meaningful(one.read.type) for position in (2 * byte, 2 * byte + 1)]
-    return len(ours) == len(theirs.hex) and all(theirs.hex[at] in (ours[at], "?") for at in meaning)
+    if len(theirs.hex) < len(ours) and holds_flexible_array(one.read.type):
+        meaning = [at for at in meaning if at < len(theirs.hex)]  # gdb works its size out anew, without the padding at its end
+    elif len(theirs.hex) != len(ours):
+        return False
+    return all(theirs.hex[at] in (ours[at], "?") for at in meaning)
 
 
 def meaningful(ctype: CType, start: int = 0) -> set[int]:
@@ -282,6 +319,14 @@ def meaningful(ctype: CType, start: int = 0) -> set[int]:
     return set(range(start, start + size))
 
 
+def holds_flexible_array(ctype: CType) -> bool:
+    """Whether a struct has an array without a size somewhere within: gdb takes its type for a dynamic one."""
+    bare = strip(ctype)
+    if isinstance(bare, Array):
+        return not bare.count or holds_flexible_array(bare.element())
+    return isinstance(bare, Record) and any(holds_flexible_array(member.type()) for member in bare.members())
+
+
 def _is_bool(ctype: CType) -> bool:
     bare = strip(ctype)
     return isinstance(bare, BaseType) and bare.encoding is Encoding.BOOLEAN
@@ -296,8 +341,16 @@ def _way(one: Recorded) -> Way:
     return one.read.location_class.value, one.read.how.value
 
 
-def _value(one: Recorded, stop: Stop) -> Value:
+def _value(one: Recorded, stop: Stop, site: Site) -> Value:
     """gdb's value of what was recorded, where it is one of this stop."""
     if one.at_entry:
-        return Value(one.name, None, None, None, None, None, optimized_out=False, error="it is one of the function's entry")
-    return stop.values[one.name] if one.read.path.steps else visible(stop)[one.name]
+        return _unknown(one, "it is one of the function's entry")
+    if not one.read.path.steps:
+        return visible(stop, site)[one.name]
+    if visible(stop)[one.read.path.name] is not visible(stop, site)[one.read.path.name]:
+        return _unknown(one, "gdb evaluated the innermost variable of that name")
+    return stop.values[one.name]
+
+
+def _unknown(one: Recorded, why: str) -> Value:
+    return Value(one.name, None, None, None, None, None, optimized_out=False, error=why)

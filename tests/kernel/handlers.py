@@ -19,7 +19,7 @@ from pathlib import Path as FilePath
 from localvar.ctext.declare import display, type_name
 from localvar.ctext.names import Unspeakable
 from localvar.dwarf.ranges import die_ranges
-from localvar.dwarf.scope import SCOPE_TAGS, VARIABLE_TAGS, name_of
+from localvar.dwarf.scope import FUNCTION_TAGS, SCOPE_TAGS, VARIABLE_TAGS, name_of, origin
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die
 from localvar.kernel import Kernel as DebugFile
@@ -92,12 +92,17 @@ class ObservedSite:
 
 @dataclass(frozen=True)
 class Handler:
-    """A handler, of one site or of several; with several it records what can be read at all of them."""
+    """A handler, of one site or of several; with several it records what can be read at all of them, or, if it asks first,
+    at each what can be read there."""
 
     name: str
     sites: tuple[ObservedSite, ...]
     #: Names of what it records.
     names: tuple[str, ...]
+    #: What it is bound to; None: the coordinates of its sites.
+    coordinate: str | None = None
+    #: It asks at each hit what there is: every other name with LOCAL_VAR_AVAILABLE, else with GET_LOCAL_VAR_OR.
+    asks: bool = False
 
     def recorded(self, site: ObservedSite) -> list[Recorded]:
         """What it records at one of its sites."""
@@ -173,11 +178,7 @@ class Writer:
                     recorded.append(one)
         recorded += [one for one in self._still_there(site) if (room := room - _characters(one)) >= 0]
         self._count += 1
-        nowhere = self._nowhere(site.scope.dies[-1])
-        return ObservedSite(self._count - 1, coordinate, site, reads, tuple(recorded), left_out, nowhere)
-
-    def _nowhere(self, function: int) -> frozenset[str]:
-        return frozenset(_in_blocks_without_code(self.debug.info.die(function)))
+        return ObservedSite(self._count - 1, coordinate, site, reads, tuple(recorded), left_out, nowhere(self.debug, site))
 
     def _forms(self, read: Read) -> Iterator[Recorded | str]:
         """How the value of `read` is recorded: as a whole, else member by member; or why it is not."""
@@ -224,6 +225,23 @@ class Writer:
                 member = self.debug.judge.read(read.site, read.variable, Path(read.path.name, steps))
                 if member.readable:
                     yield Recorded(member, Form.NUMBER)
+
+
+def nowhere(debug: DebugFile, site: Site) -> frozenset[str]:
+    """Names of variables of a site's function in blocks that have no code, or are of its abstract instance only."""
+    function = debug.info.die(site.scope.dies[-1])
+    concrete = {key for die in _below(function) for key in (die.key, origin(die).key)}
+    abstract = {key: die for one in (function, *_below(function)) if one.tag in FUNCTION_TAGS
+                for die in _below(origin(one)) if (key := die.key) not in concrete}
+    left_out = {name for die in abstract.values() if die.tag in VARIABLE_TAGS and (name := name_of(die))}
+    return frozenset({*_in_blocks_without_code(function), *left_out})
+
+
+def _below(scope: Die) -> Iterator[Die]:
+    for die in scope.children():
+        yield die
+        if die.tag in SCOPE_TAGS:
+            yield from _below(die)
 
 
 def _in_blocks_without_code(scope: Die, code: bool = True) -> Iterator[str]:
@@ -294,6 +312,13 @@ _VALUE = {
 """,
 }
 
+_ASKED = ("""\
+	if (LOCAL_VAR_AVAILABLE({name}))
+		n += scnprintf(buf + n, bufsize - n, " {name}=%lx", (unsigned long)GET_LOCAL_VAR({name}));
+""", """\
+	n += scnprintf(buf + n, bufsize - n, " {name}=%lx", (unsigned long)GET_LOCAL_VAR_OR({name}, 0));
+""")
+
 
 def module_text(handlers: Sequence[Handler]) -> str:
     """The C file of a module with these handlers."""
@@ -306,10 +331,13 @@ def module_text(handlers: Sequence[Handler]) -> str:
 
 
 def _handler(handler: Handler, first: int) -> str:
-    values = [
-        _VALUE[one.form].format(name=one.name, macro=one.macro, size=one.size) for one in handler.recorded(handler.sites[0])
-    ]
-    literals = ['"' + site.coordinate.replace('"', '\\"') + '"' for site in handler.sites]
+    if handler.asks:
+        values = [_ASKED[number % 2].format(name=name) for number, name in enumerate(handler.names)]
+    else:
+        values = [_VALUE[one.form].format(name=one.name, macro=one.macro, size=one.size)
+                  for one in handler.recorded(handler.sites[0])]
+    coordinates = [site.coordinate for site in handler.sites] if handler.coordinate is None else [handler.coordinate]
+    literals = ['"' + coordinate.replace('"', '\\"') + '"' for coordinate in coordinates]
     return _HANDLER.format(
         name=handler.name, first=first, values="".join(values), coordinates=", ".join(literals)
     )

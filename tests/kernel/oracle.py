@@ -274,12 +274,13 @@ def _checked(
     end = records.pop().get("end") if records and "end" in records[-1] else "gdb did not finish"
     if end not in ("workload done", "limits reached"):
         raise OracleError(f"{end}\n{said}\n" + "\n".join(result.failures()) + "\n" + result.tail())
-    return result.check(), [_stop(record, watch) for record in records]
+    return result.check(), [stop_of(record, watch[record["watch"]]) for record in records]
 
 
-def _stop(record: dict[str, Any], watch: Sequence[Watch]) -> Stop:
+def stop_of(record: dict[str, Any], watch: Watch) -> Stop:
+    """The stop that gdb_script.py wrote down."""
     return Stop(
-        watch=watch[record["watch"]],
+        watch=watch,
         hit=record["hit"],
         pc=record["pc"],
         cpu=record["cpu"],

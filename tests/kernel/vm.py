@@ -62,6 +62,8 @@ class VirtualMachine:
     append: str = ""
     #: Seconds of real time for everything, then the machine is killed.
     timeout: float = 120
+    #: More words for the qemu command line.
+    qemu_words: Sequence[str] = ()
     #: A chardev where qemu's gdb stub listens, as for ``-gdb``: ``unix:PATH,server=on,wait=off``.
     gdb: str | None = None
     #: A file where the console can be followed while the machine runs.
@@ -110,7 +112,7 @@ class VirtualMachine:
             "-nodefaults", "-display", "none", "-no-reboot",
             "-chardev", f"file,id=console,path={self._console(folder)}", "-serial", "chardev:console",
             "-chardev", f"file,id=data,path={folder}/data", *machine.data_args,
-            *(["-gdb", self.gdb] if self.gdb else []),
+            *(["-gdb", self.gdb] if self.gdb else []), *self.qemu_words,
             "-kernel", str(self.kernel.vmlinuz), "-initrd", f"{folder}/initramfs",
             "-append", " ".join(filter(None, words)),
         ]

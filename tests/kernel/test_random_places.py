@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Random places all over a kernel, those too that no workload comes to, against readers that share nothing with localvar:
+functions and lines against llvm-symbolizer's, variables and their values against gdb's, on a machine that stands still.
+
+LOCALVAR_ALL=1 takes thousands more. What was compared is printed (pytest -s shows it).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import random
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from localvar.code.instructions import instruction_starts
+from localvar.diagnostics import Failure
+from localvar.dwarf import constants as c
+from localvar.dwarf.elf import STT_FUNC
+from localvar.dwarf.scope import name_of
+from localvar.dwarf.unit import Unit
+from localvar.kernel import Kernel
+from localvar.model.ctype import size_of
+from localvar.model.plan import How, Read
+from localvar.model.site import Site
+from tests.expr_value import World, source_bytes
+
+from . import requires, still
+from .comparison import agree, visible
+from .handlers import Form, Recorded, nowhere
+from .kernels import InstalledKernel
+from .oracle import Stop, Value
+
+pytestmark = pytest.mark.vm
+
+ALL = os.environ.get("LOCALVAR_ALL") == "1"
+SEED = int(os.environ.get("LOCALVAR_SEED", "1"))
+#: Places whose functions and lines are compared; places and coordinates whose variables are.
+PLACES, VALUES, COORDINATES = (20000, 4000, 1500) if ALL else (2500, 300, 40)
+
+#: Why localvar reads nothing where gdb does: slug, and what gdb does there.
+ONLY_GDB = {
+    "implicit-pointer": "gdb makes the pointer 0",
+    "no-frame": "gdb reads below the stack pointer: an interrupt may have written there",
+    "not-tracked": "gdb believes a register that an asm statement had",
+    "uninitialized": "gdb ignores DW_OP_GNU_uninit",
+    "width": "gdb shifts 64 bits, whatever it was in the source",
+    "backward-branch": "gdb runs loops in expressions",
+    "division": "gdb divides by what may be 0",
+    "discarded": "gdb reads at an address that the linker resolved to 0",
+    "init-data": "gdb reads what the kernel has freed",
+    "array": "gdb makes an array of a constant: ours are read element by element",
+    "optimized-out": "it has no bytes",
+    "no-range": "gdb takes an empty entry of a list for one that holds at the entry of the function, for locals, too",
+    "type": "a floating-point number, or a type without a size",
+}
+
+
+#: Functions, innermost first, file and line.
+Symbolized = tuple[tuple[str, ...], str, int]
+
+
+class Places:
+    """Random instructions of a kernel, and random coordinates at some of them."""
+
+    def __init__(self, opened: Kernel) -> None:
+        self.opened = opened
+        self._random = random.Random(SEED)
+        self._functions = [s for s in sorted(opened.elf.symbols, key=lambda s: (s.value, s.name))
+                           if s.type == STT_FUNC and s.size and s.value >> 63 and not s.name.startswith(("__pfx_", "__SCT__"))]
+
+    def addresses(self, number: int) -> list[int]:
+        found: dict[int, None] = {}
+        while len(found) < number:
+            symbol = self._random.choice(self._functions)
+            code = self.opened.elf.memory(symbol.value, symbol.size)
+            starts = sorted(instruction_starts(code, symbol.value, self.opened.elf.machine)) if code else []
+            found |= dict.fromkeys(self._random.sample(starts, min(4, len(starts))))
+        return list(found)
+
+    def sites(self, number: int, coordinates: int) -> list[Site]:
+        """Sites at addresses, and some of those of coordinates of other kinds there."""
+        found = [site for pc in self.addresses(number) if (site := self.at(pc)) is not None]
+        texts = {text for site in found for text in _coordinates(site)}
+        for text in self._random.sample(sorted(texts), min(coordinates, len(texts))):
+            try:
+                sites = self.opened.sites(text)
+            except Failure:
+                continue
+            found += self._random.sample(sites, min(4, len(sites)))
+        return list(dict.fromkeys(found))
+
+    def at(self, pc: int) -> Site | None:
+        """The site at an address; None where debug info has no function there."""
+        try:
+            [site] = self.opened.sites(f"{pc:#x}")
+        except Failure as failure:
+            assert [one.slug for one in failure.diagnostics] == ["no-debug-info"]
+            return None
+        return site
+
+
+def _coordinates(site: Site) -> Iterator[str]:
+    if site.inlined:
+        yield f'kernel.function("{site.function}").inline'
+    elif site.file:
+        yield f'kernel.function("{site.function}").label("*")'
+        yield f'kernel.function("{site.function}").callee("*").inline'
+        yield f'kernel.statement("{site.function}@{site.file}:*")'
+    if site.file:
+        yield f'kernel.statement("{site.function}@{site.file}:{site.line}")'
+
+
+@pytest.fixture(scope="module")
+def opened(kernel: InstalledKernel) -> Kernel:
+    return Kernel(kernel.vmlinux, kernel.release)
+
+
+def test_functions_of_every_unit_are_found_behind_its_types(opened: Kernel) -> None:
+    """The short way to them is the end of the long one."""
+    short, wrong = 0, []
+
+    def check(unit: Unit) -> bool:
+        nonlocal short
+        code, top = unit.code, unit.top_level
+        if code and code != top[-len(code) :]:
+            wrong.append(f"{unit.offset:#x} {unit.root.string(c.DW_AT_name)}")
+        short += bool(code)
+        return False
+
+    opened.info.units_where(check)
+    assert not wrong
+    assert short > 1500
+
+
+# -- functions and lines ----------------------------------------------------------------------------------------------
+
+
+def test_functions_and_lines_at_random_places_are_those_of_llvm(opened: Kernel) -> None:
+    requires.program("llvm-symbolizer")
+    places = Places(opened)
+    pcs = places.addresses(PLACES)
+    wrong, depths = [], Counter[int]()
+    for pc, (theirs, known) in zip(pcs, symbolized(Path(opened.path), pcs), strict=True):
+        site = places.at(pc)
+        ours = None if site is None else ((*site.inlined, _outermost(opened, site, theirs)), site.file, site.line)
+        if (ours is not None or known) and ours != theirs:
+            wrong.append((hex(pc), ours, theirs))
+        depths[len(site.inlined) if site is not None else -1] += 1
+    print(opened.release, "places by depth of inlining", dict(sorted(depths.items())))
+    assert not wrong, wrong[:5]
+    assert depths[-1] < PLACES // 10 and depths[3] > PLACES // 100
+
+
+def _outermost(opened: Kernel, site: Site, theirs: Symbolized) -> str:
+    """The name of the function out of line, or of a symbol at its beginning if they call it so."""
+    symbols = {symbol.name.partition(".")[0] for symbol in opened.elf.symbols_at(site.pc - site.offset)}
+    return theirs[0][-1] if theirs[0][-1] in symbols else name_of(opened.info.die(site.scope.dies[-1])) or "?"
+
+
+def symbolized(vmlinux: Path, pcs: list[int]) -> Iterator[tuple[Symbolized, bool]]:
+    """What is at each address, and whether it surely knows that from debug info, not from symbols and lines alone."""
+    command = ["llvm-symbolizer", f"--obj={vmlinux}", "--inlining", "--no-demangle", "--output-style=JSON"]
+    lines = "".join(f"{pc:#x}\n" for pc in pcs)
+    answer = subprocess.run(command, input=lines, capture_output=True, text=True, check=True, timeout=300).stdout
+    for frames in (json.loads(line)["Symbol"] for line in answer.splitlines()):
+        # What it calls the outermost function is the symbol's name.
+        names = (*(frame["FunctionName"] for frame in frames[:-1]), frames[-1]["FunctionName"].partition(".")[0])
+        path = posixpath.normpath(frames[0]["FileName"])
+        # A relative name in the folder that the compiler was run in, as the kernel's package has it.
+        path = path.partition("build_amd64_none_cloud-amd64/")[2] or path
+        # It knows no first line of code that gcc folded into another function's, nor of assembler code.
+        yield (names, path, frames[0]["Line"]), frames[-1]["StartLine"] != 0
+
+
+# -- variables --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Values:
+    """What came of comparing."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    def note(self, kind: str, example: str) -> None:
+        self.counts[kind] += 1
+        self.examples.setdefault(kind, example)
+
+    def add(self, opened: Kernel, site: Site, stop: Stop) -> None:
+        """Compare all variables of a site with gdb's there."""
+        theirs = visible(stop, site)
+        without_code = nowhere(opened, site)
+        reads = opened.judge.all(site)
+        for read in reads:
+            name = f"{site.name} ({site.pc:#x}) {read.path.name}"
+            value = theirs.get(read.path.name)
+            if value is None:
+                self.wrong.append(f"{name}: gdb has none in scope")
+            elif not read.readable:
+                self._absent(read, value, name)
+            elif value.hex is None or value.optimized_out:
+                self.note(f"only ours: {read.location_class.value}, {_how(read)}", name)
+            elif read.how is not How.DIRECT:
+                self.note(f"not compared: {read.location_class.value}, {_how(read)}", name)
+            else:
+                self._compare(read, value, name)
+        for missing in theirs.keys() - {read.path.name for read in reads}:
+            if missing in without_code:
+                self.note("in a block without code, which gdb counts to the one around", f"{site.name} {missing}")
+            elif theirs[missing].raw is not None:
+                self.wrong.append(f"{site.name} {missing}: in scope for gdb only")
+
+    def _absent(self, read: Read, value: Value, name: str) -> None:
+        assert read.reason is not None
+        known = value.raw is not None
+        self.note(f"only gdb's: {read.reason.slug}" if known else "absent for both", name)
+        if known and read.reason.slug not in ONLY_GDB:
+            self.wrong.append(f"{name}: {read.reason}; gdb has {value.hex}")
+
+    def _compare(self, read: Read, value: Value, name: str) -> None:
+        assert read.source is not None
+        world = World(still.registers(read.site.pc), still.memory)
+        ours = source_bytes(read.source, size_of(read.type) or 0, world).hex()
+        if agree(Recorded(read, Form.BYTES), ours, value):
+            self.note(f"equal: {read.location_class.value}", name)
+        else:
+            dwarf = read.variable.dwarf if read.variable else "?"
+            self.wrong.append(f"{name}: {ours} for us, {value.hex} for gdb; {read.location_class.value}, {dwarf}")
+
+    def __str__(self) -> str:
+        return "\n".join(f"  {n:6} {kind} (as {self.examples[kind]})" for kind, n in sorted(self.counts.items()))
+
+
+def _how(read: Read) -> str:
+    return read.how.value if read.how else "?"
+
+
+def test_variables_at_random_places_have_the_values_that_gdb_gives_them(
+    kernel: InstalledKernel, opened: Kernel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requires.program("gdb")
+    sites = Places(opened).sites(VALUES, COORDINATES)
+    found = Values()
+    for site, stop in zip(sites, still.stops_at(kernel, [site.pc for site in sites], timeout=900), strict=True):
+        found.add(opened, site, stop)
+    with capsys.disabled():
+        print(f"\n{kernel.release}: variables at {len(sites)} places\n{found}")
+    assert not found.wrong, "\n".join(found.wrong[:20])
+    classes = {kind.partition(": ")[2] for kind in found.counts if kind.startswith("equal")}
+    assert classes >= {"register", "memory", "value", "constant"}
+    assert sum(n for kind, n in found.counts.items() if kind.startswith("equal")) > 2 * len(sites)
