@@ -412,6 +412,7 @@ WITHOUT_FRAME_POINTER = Fde(Cie((cfa.def_cfa(7, 8), cfa.offset(16, 1))), 0x1000,
 
 @pytest.mark.parametrize(("location", "frame_base"), [
     (op.breg7(4), None), (op.fbreg(4), op.reg7()), (op.expr(op.bregx(7, 4), op.stack_value()), None),
+    (op.expr(op.fbreg(4), op.deref()), op.reg7()),
     (op.expr(op.breg7(4), op.piece(2), op.reg3(), op.piece(2)), None)])
 def test_a_place_relative_to_the_stack_pointer_is_there_in_the_body_only(location: object, frame_base: object) -> None:
     """As clang has it: one location for the whole function, wrong while the stack pointer is on its way."""
