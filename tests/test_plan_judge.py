@@ -11,9 +11,9 @@ import pytest
 from localvar.arch import X86_64
 from localvar.model import fold
 from localvar.model.calls import Activation, Call
-from localvar.model.ctype import BaseType, CType, Declared, Encoding, Void
+from localvar.model.ctype import BaseType, CType, Declared, Encoding, Member, Record, Void
 from localvar.model.expr import Address, Const, Entry, Expr, Load, Op, Parameter, PerCpu, Reg, contains
-from localvar.model.location import EntryValue, Location, Memory, Reason, Register, Value, absent
+from localvar.model.location import EntryValue, Location, Memory, Piece, Pieces, Reason, Register, Value, absent
 from localvar.model.path import Path
 from localvar.model.plan import How, Read, Scalar, Variable, VariableKind
 from localvar.model.site import NOWHERE, Site, SiteKind
@@ -160,6 +160,10 @@ def test_at_the_entry_registers_are_those_on_entry() -> None:
 
 def test_a_parameter_that_was_taken_away_is_in_no_register_at_the_entry() -> None:
     assert reason(judge(Told(local=[P])).local(site(ENTRY), Path("p"))).slug == "caller-unknown"
+    members = (Member("a", 0, None, None, lambda: LONG), Member("b", 64, None, None, lambda: LONG))
+    two = Record(9, "struct", "two", 16, False, Declared(None, 0), "a.c", None, lambda: members)
+    in_part = variable("p", Pieces((Piece(Value(Entry(Reg(SI))), 64), Piece(Value(Parameter(7)), 64))), two)
+    assert reason(judge(Told(local=[in_part])).local(site(ENTRY), Path("p"))).slug == "caller-unknown"
 
 
 def test_a_register_that_still_holds_it_is_read_where_all_that_it_takes_do() -> None:
@@ -175,7 +179,8 @@ def test_a_capture_is_found_by_the_frame() -> None:
     read = judge(Told(local=[Q])).local(site(), Path("q"))
     assert (read.how, read.frame, expr(read)) == (How.ENTRY_CAPTURE, FRAME, Entry(Reg(SI)))
     assert judge(Told(on_entry=[Q])).entry(RETURN, Path("q")).frame is None
-    assert needs_entry([read]) and not needs_entry([judge(Told(local=[Q])).local(site(ENTRY), Path("q"))])
+    direct = judge(Told(local=[Q])).local(site(ENTRY), Path("q"))
+    assert needs_entry([read]) and needs_entry([direct, read]) and not needs_entry([direct]) and not needs_entry([])
 
 
 CALLS = (Call(0x2005, "g+5", {SI: Const(7)}, {7: Const(8)}, {0: Const(9)}),)
