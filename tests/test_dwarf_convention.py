@@ -16,6 +16,7 @@ from localvar.model.location import Absent, Constant, EntryValue, Location, Memo
 
 AX, DX, DI, SP = 0, 1, 5, 7
 CHAR, INT = BaseType(1, "char", 1, Encoding.SIGNED_CHAR), BaseType(2, "int", 4, Encoding.SIGNED)
+SHORT = BaseType(8, "short", 2, Encoding.SIGNED)
 LONG, DOUBLE = BaseType(3, "long", 8, Encoding.SIGNED), BaseType(4, "double", 8, Encoding.FLOAT)
 WIDE, COMPLEX = BaseType(5, "__int128", 16, Encoding.SIGNED), BaseType(6, "complex float", 8, Encoding.OTHER)
 
@@ -42,7 +43,7 @@ def two(second: int) -> Pieces:
     (struct(8, (0, INT), (4, INT)), Register(AX)), (struct(3, (0, array(3, CHAR))), Register(AX)),
     (struct(9, (0, array(9, CHAR))), two(8)), (struct(12, (0, array(3, INT))), two(32)),
     (struct(16, (0, LONG), (8, struct(8, (0, INT), (4, INT)))), two(64)),
-    (struct(8, (1, INT), bits=5), Register(AX)),
+    (struct(8, (1, INT), bits=5), Register(AX)), (struct(8, (1, struct(7, (3, INT)))), Register(AX)),
     (struct(17, (0, array(17, CHAR))), Memory(Reg(AX))), (struct(24, (0, array(3, LONG))), Memory(Reg(AX))),
 ])
 def test_an_integer_result_is_in_registers_up_to_two_words_and_in_memory_beyond(ctype: CType, expected: Location) -> None:
@@ -74,6 +75,8 @@ ON_STACK = fold.add(Reg(SP), 8)
     (Constant(bytes(4)), INT, Constant(bytes(4))), (absent("no-range", "gone"), INT, absent("no-range", "gone")),
     (Pieces((Piece(Register(DI), 64), Piece(Value(Const(1)), 64))), struct(16),
      Pieces((Piece(EntryValue(Reg(DI)), 64), Piece(Value(Entry(Const(1))), 64)))),
+    (Memory(ON_STACK), CHAR, Value(Entry(Load(ON_STACK, 8, True), 8))),
+    (Memory(ON_STACK), SHORT, Value(Entry(Load(ON_STACK, 16, True), 16))),
     (Memory(ON_STACK), INT, Value(Entry(Load(ON_STACK, 32, True), 32))),
     (Memory(ON_STACK), LONG, Value(Entry(Load(ON_STACK, 64, True), 64))),
 ])
