@@ -11,8 +11,10 @@ import pytest
 
 from localvar.arch import X86_64
 from localvar.dwarf import constants as c
+from localvar.dwarf.body import uses_registers
 from localvar.dwarf.info import DebugInfo
 from localvar.dwarf.locate import Locator
+from localvar.dwarf.op import decode
 from localvar.dwarf.scope import chain_at, function_at, name_of, own_function
 from localvar.model import fold
 from localvar.model.ctype import BaseType, Encoding, strip
@@ -537,6 +539,21 @@ def test_the_frame_of_a_site_is_its_cfa() -> None:
     assert there.frame(site(there, 0x1000)) == fold.add(Reg(7), 8)
     assert there.frame(site(there, 0x1001)) == fold.add(Reg(7), 16)
     assert there.frame(site(there, 0x1004)) == fold.add(Reg(6), 16)
+
+
+def test_a_place_relative_to_a_register_is_not_proven_without_call_frame_information() -> None:
+    assert slug(where(variable("x", op.breg6(-24)), debug_frame=())) == "not-tracked"
+
+
+@pytest.mark.parametrize(("data", "uses"), [
+    (b"\x50", True), (b"\x6f", True), (b"\x70\x00", True), (b"\x8f\x00", True),  # reg0, reg31, breg0, breg31
+    (b"\x90\x03", True), (b"\x92\x03\x00", True), (b"\x91\x00", True), (b"\x9c", True),  # regx, bregx, fbreg, call_frame_cfa
+    (b"\xa5\x03\x00", True), (b"\xf5\x03\x00", True), (b"\x30\x70\x00\x22", True),  # regval_type, its GNU form; a sum
+    (b"\x4f\x9f", False), (b"\x03" + bytes(8), False), (b"\x9e\x01\x00", False), (b"\xa3\x01\x55\x9f", False), (b"", False),
+])
+def test_what_is_made_from_registers_depends_on_where_the_program_is(data: bytes, uses: bool) -> None:
+    """A number, an address, bytes and a value on entry do not."""
+    assert uses_registers(decode(data, 8, 4)) is uses
 
 
 def test_code_without_call_frame_information_has_no_frame() -> None:

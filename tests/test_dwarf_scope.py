@@ -53,7 +53,7 @@ TWO = rnglist((0x1040, 0x1050), (0x1010, 0x1020))
 @pytest.mark.parametrize(("attributes", "entry"), [
     ({"low_pc": 0x1010, "high_pc": 0x10}, 0x1010),
     ({"ranges": TWO}, 0x1040),  # the first range is the entry's
-    ({"ranges": TWO, "entry_pc": Addr(0x1014)}, 0x1014),
+    ({"ranges": TWO, "entry_pc": Addr(0x1014)}, 0x1014), ({"ranges": TWO, "entry_pc": Addr(0x1010)}, 0x1010),
     ({"ranges": TWO, "entry_pc": Addr(0x1020)}, 0x1040),  # behind its code
     ({"ranges": TWO, "entry_pc": Addr(0x104F)}, 0x104F),
     ({"ranges": TWO, "entry_pc": Form("data1", 4)}, 0x1044),  # counted from the base (section 2.18)
