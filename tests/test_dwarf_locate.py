@@ -464,6 +464,16 @@ def test_an_argument_in_memory_is_behind_the_frame_where_its_function_aligns_the
     assert slug(where(variable("x", op.expr(op.breg10(8), op.deref())), **fields)) == "not-tracked"
 
 
+@pytest.mark.parametrize(("register", "kept"), [(10, 0), (10, 8), (0, 8), (11, 24)])
+def test_an_argument_is_as_far_behind_the_frame_as_behind_the_register_that_keeps_it(register: int, kept: int) -> None:
+    frame = Fde(Cie((cfa.def_cfa(7, 8), cfa.offset(16, 1))), 0x1000, 0x100, (
+        cfa.advance(5), cfa.def_cfa(register, kept), cfa.advance(13), cfa.def_cfa(6, 16)))
+    argument = variable("x", getattr(op, f"breg{register}")(kept + 16))
+    assert where(argument, debug_frame=[frame]) == Memory(fold.add(Reg(7), 24))
+    assert where(argument, debug_frame=[frame], pc=0x1005) == Memory(fold.add(Reg(register), kept + 16))
+    assert where(argument, debug_frame=[frame], pc=0x1012) == Memory(fold.add(Reg(6), 32))
+
+
 def test_a_place_relative_to_the_frame_pointer_is_there_when_it_is_set_up() -> None:
     places = {pc: where(variable("x", op.breg6(-24)), pc=pc) for pc in range(0x1000, 0x1100)}
     assert {pc for pc, place in places.items() if place == Memory(fold.add(Reg(6), -24))} == set(range(0x1004, 0x1100))
