@@ -58,6 +58,19 @@ def test_instructions_without_a_statement_are_no_place_beside_those_with_one(tmp
     assert found(kernel(tmp_path, rows[:3]), "a.c:12") == [(8, None)]
 
 
+def test_statements_that_follow_each_other_in_one_line_are_one_place(tmp_path: Path) -> None:
+    """As gcc -O0 writes them, one row for each expression."""
+    rows = [Row(TEXT, 10), Row(TEXT + 8, 12), Row(TEXT + 12, 12), Row(TEXT + 16, 12, is_stmt=False), Row(TEXT + 18, 12),
+            Row(TEXT + 20, 14)]
+    assert found(kernel(tmp_path, rows), "a.c:12") == [(8, None)]
+
+
+def test_line_that_begins_behind_the_last_instruction_of_a_sequence_is_nowhere(tmp_path: Path) -> None:
+    rows = [Row(TEXT, 10), Row(TEXT + 8, 14), Row(TEXT + SIZE, 12)]
+    with pytest.raises(Failure, match="no code at line 12"):
+        found(kernel(tmp_path, rows), "a.c:12")
+
+
 def test_line_that_begins_in_front_of_its_own_statement_has_one_place(tmp_path: Path) -> None:
     rows = [Row(TEXT, 10), Row(TEXT + 8, 12), Row(TEXT + 8, 14), Row(TEXT + 20, 12), Row(TEXT + 24, 14)]
     assert found(kernel(tmp_path, rows), "a.c:12") == [(20, None)]

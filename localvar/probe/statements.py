@@ -43,31 +43,30 @@ def line_starts(unit: Unit, file: str, wanted: Wanted) -> list[LineStart]:
     table = line_table(unit)
     indices = frozenset(table.indices(file_test(file)))
     rows = table.rows_of(indices) if indices else []
-    ranges = set(_ranges(rows, indices, wanted))
-    taken = {(start.line, start.address) for start in ranges}
-    bare = {LineStart(row.line, row.address, Kind.BARE) for row in rows if row.file in indices and wanted(row.line)
-            and row.is_stmt and not row.end_sequence and (row.line, row.address) not in taken}
-    return sorted(ranges | bare)
+    return sorted(set(_starts(rows, indices, wanted)))
 
 
-def _ranges(rows: list[FileRow], indices: Collection[int], wanted: Wanted) -> Iterator[LineStart]:
-    """Contiguous ranges of one wanted line, each from its first statement on, where it has one.  A statement can begin in a row
-    of its own, and the instructions follow in one that is none, at the same address."""
+def _starts(rows: list[FileRow], indices: Collection[int], wanted: Wanted) -> Iterator[LineStart]:
+    """Contiguous ranges of one wanted line, each from its first statement on, where it has one, and statements without a range.
+    A statement can begin in a row of its own, and its instructions follow in one that is none, at the same address."""
     found: LineStart | None = None
     end = -1
-    begun: set[tuple[int, int]] = set()
+    begun: set[LineStart] = set()
     for row, following in pairwise(rows):
         if row.end_sequence:
+            begun.clear()
             continue
         mine = row.file in indices and wanted(row.line)
         if mine and row.is_stmt:
-            begun.add((row.line, row.address))
+            begun.add(LineStart(row.line, row.address, Kind.BARE))
         if following.address <= row.address:
             continue
         start = None
         if mine:
-            is_statement = (row.line, row.address) in begun
+            is_statement = LineStart(row.line, row.address, Kind.BARE) in begun
             start = LineStart(row.line, row.address, Kind.STATEMENT if is_statement else Kind.REST)
+        yield from (bare for bare in begun if start is None or bare.line != row.line)
+        begun.clear()
         if found is not None and start is not None and row.address == end and row.line == found.line:
             found = min(found, start, key=lambda one: one.kind)
         else:
@@ -75,6 +74,5 @@ def _ranges(rows: list[FileRow], indices: Collection[int], wanted: Wanted) -> It
                 yield found
             found = start
         end = following.address
-        begun.clear()
     if found is not None:
         yield found
