@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from localvar.model.expr import Binary, Const, Expr, Extend, Load, Op, Reg, Unary
+from localvar.model.expr import Binary, Const, Expr, Extend, Load, Op, Reg, Select, Unary
 from localvar.model.location import Absent, Memory, Piece, Pieces, Register, Value
 from localvar.plan.width import unclear_width, with_clear_width
 
@@ -84,6 +84,38 @@ def test_operations_that_have_a_type_are_exact() -> None:
     assert unclear_width(Extend(Binary(Op.SDIV, narrow, Const(7, 32), 32), 64, True), 8) is None
     assert unclear_width(Extend(binary(Op.UDIV, R, 7), 64, False), 32) is None
     assert unclear_width(Extend(binary(Op.UDIV, binary(Op.AND, binary(Op.SAR, R, 3), 0xFF), 7), 64, False), 32) is not None
+
+
+INT = Extend(Extend(binary(Op.SDIV, R, 7), 32, False), 64, True)
+"""A quotient of an int or of a long's lower half, in 64 bits: unclear wherever all of it counts."""
+
+
+@pytest.mark.parametrize("expr", [
+    Load(INT), Load(binary(Op.ADD, R, INT), 8), Unary(Op.NOT, INT), Unary(Op.NEG, INT), Unary(Op.SABS, INT),
+    binary(Op.UDIV, INT, 5), binary(Op.SMOD, R, INT), binary(Op.SHR, INT, 5), binary(Op.SAR, R, INT), binary(Op.EQ, INT, 5),
+    binary(Op.ADD, R, INT), Select(INT, R, R), Select(R, INT, R), Select(R, R, INT),
+    Extend(Binary(Op.ADD, Extend(INT, 32, False), Const(1, 32), 32), 64, False),
+    Extend(Binary(Op.EQ, Const(1, 32), Extend(INT, 32, False), 32), 64, False),
+])
+def test_what_is_made_from_an_unclear_value_is_unclear(expr: Expr) -> None:
+    """Where 64 bits are asked for the operation itself was of 64; what it works on need not have been."""
+    assert unclear_width(expr, 64) is not None
+
+
+@pytest.mark.parametrize(("expr", "proven"), [
+    (Unary(Op.SABS, R), False), (Unary(Op.SABS, SIGNS), True), (Unary(Op.SABS, ZEROS), False), (Unary(Op.SABS, BYTE), True),
+    (binary(Op.UDIV, binary(Op.SHR, R, 40), 3), True), (binary(Op.UDIV, binary(Op.SHR, R, 8), 3), False),
+    (binary(Op.SDIV, binary(Op.SHR, R, 32), 3), False), (binary(Op.SDIV, binary(Op.SHR, R, 33), 3), True),
+    (binary(Op.SDIV, binary(Op.SAR, binary(Op.SHR, R, 32), 32), 3), False),
+    (binary(Op.SDIV, binary(Op.SAR, binary(Op.SHL, R, 32), 31), 3), False),
+    (binary(Op.SDIV, binary(Op.SAR, binary(Op.SHL, R, 16), 16), 3), False),
+    (binary(Op.SDIV, binary(Op.SAR, binary(Op.SHL, R, 48), 48), 3), True),
+    (binary(Op.UDIV, binary(Op.EQ, R, 1), 3), True), (binary(Op.UDIV, binary(Op.AND, R, ZEROS), 3), True),
+    (binary(Op.UDIV, binary(Op.OR, R, ZEROS), 3), False), (Select(binary(Op.SHR, R, 3), R, R), True),
+])
+def test_how_far_a_value_is_extended_is_known(expr: Expr, proven: bool) -> None:
+    assert (unclear_width(expr, 32) is None) is proven
+    assert unclear_width(expr, 64) is None
 
 
 def test_what_is_of_unclear_width_is_absent_where_it_is_narrow() -> None:
