@@ -64,6 +64,9 @@ FUNCTION_LIMIT = 1000
 SITE_LIMIT = 10000
 """Places that one coordinate may name, and functions that a glob may match in files: arming more takes minutes."""
 
+NEAR_LINES = 4
+"""Lines with code that are named where the one asked for has none."""
+
 _NARROWER = "a narrower pattern or file"
 
 
@@ -351,15 +354,30 @@ class Resolver:
             raise self._no_file(file, span)
         found = self._in_file(units, file, target, _wanted_lines(target.where, 0))
         if not found:
-            lines = {site.line for site in self._in_file(units, file, target, lambda _: True)}
+            if target.name != "*" and not matching_functions(self.info, target.name, file, 1):
+                raise self._no_function(target.name, file, span)
             asked = _asked_line(target.where, 0)
-            near = sorted(lines, key=lambda line: (abs(line - asked), -line))[:4]
+            near = self._nearest_in_file(units, file, target, asked)
             if not target.nearest or not near:
                 notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
                 which = f"at line {asked} of" if isinstance(target.where, Lines) else "of functions that it names in"
                 raise source_failure("no-such-line", f"no code {which} '{file}'", span, notes=notes)
             found = self._in_file(units, file, target, lambda line: line == near[0])
         yield from found
+
+    def _nearest_in_file(self, units: list[Unit], file: str, target: Statement, asked: int) -> list[int]:
+        """The lines with code of the target's functions that are nearest to the one asked for, the nearest first.  Which are
+        lines of functions takes long to tell in a header: it is asked of the nearest ones only, where these are enough."""
+        def distance(line: int) -> tuple[int, int]:
+            return abs(line - asked), -line
+
+        every = sorted({start.line for unit in units for start in line_starts(unit, file, lambda _: True)}, key=distance)
+        lines: set[int] = set()
+        for count in (NEAR_LINES * 4, len(every)):
+            lines = {site.line for site in self._in_file(units, file, target, set(every[:count]).__contains__)}
+            if len(lines) >= NEAR_LINES:
+                break
+        return sorted(lines, key=distance)[:NEAR_LINES]
 
     def _in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
         places = (place for place in places_of_lines(units, file, wanted)
