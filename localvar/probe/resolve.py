@@ -27,7 +27,7 @@ from localvar.dwarf.scope import (
 from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
 from localvar.model.site import Site, SiteKind
-from localvar.probe.callee import direct_calls, inlined_callees, named_calls
+from localvar.probe.callee import OF_COMPILER, direct_calls, inlined_callees, named_calls
 from localvar.probe.coordinate import (
     AbsoluteAddress,
     AllLines,
@@ -250,7 +250,7 @@ class Resolver:
         function = instance.chain[-1]
         for return_pc, called in direct_calls(self.info.elf, function):
             names = {symbol.name.split(".")[0] for symbol in self.info.elf.symbols_at(called)}
-            wants = any(fnmatchcase(name, wanted) for name in names)
+            wants = any(fnmatchcase(name, wanted) for name in names) and not any(name.startswith(OF_COMPILER) for name in names)
             if wants and own_function(chain_at(function, return_pc - 1)) == instance.chain[0]:
                 callers.setdefault(called, set()).add(return_pc)
 
