@@ -43,16 +43,9 @@ def _functions_of(unit: Unit, pattern: str) -> Iterator[Die]:
 def units_of_file(info: DebugInfo, file: str) -> list[Unit]:
     """Units that were compiled from a file that `file` names; where there are none, units that have lines of it (headers,
     included .c files)."""
-    wanted, own, others = file_test(file), list[Unit](), list[Unit]()
-    for offset in info.unit_offsets:
-        unit = info.unit(offset)
-        if unit.root.tag != c.DW_TAG_compile_unit:
-            continue
-        if path_matches(unit.root.string(c.DW_AT_name) or "", file):
-            own.append(unit)
-        elif not own and LineTable(unit).indices(wanted):
-            others.append(unit)
-    return own or others
+    units = [unit for offset in info.unit_offsets if (unit := info.unit(offset)).root.tag == c.DW_TAG_compile_unit]
+    own = [unit for unit in units if path_matches(unit.root.string(c.DW_AT_name) or "", file)]
+    return own or [unit for unit in units if LineTable(unit).indices(file_test(file))]
 
 
 def last_name(file: str) -> str:
