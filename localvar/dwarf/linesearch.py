@@ -52,12 +52,12 @@ class _Addresses(dict[bytes, int]):
     def __missing__(self, token: bytes) -> int:
         opcodes, code = self._opcodes, token[0]
         step = 0
-        if code == c.DW_LNS_advance_line and len(token) > 1:  # most of the different ones
+        if (code == c.DW_LNS_advance_line and len(token) > 1) or is_discriminator(token):  # most of the different ones
             self[token] = 0
             return 0
         if not code:
             raise ValueError("an extended opcode that is not known")
-        if len(token) == 1 and code < opcodes.base and code not in (c.DW_LNS_copy, c.DW_LNS_const_add_pc):
+        if len(token) == 1 and code < opcodes.base and opcodes.lengths[code - 1]:
             raise ValueError(f"opcode {code:#x} is not known")
         if code >= opcodes.base:
             step = (code - opcodes.base) // opcodes.line_range * opcodes.minimum
@@ -93,21 +93,22 @@ class _Lines(dict[bytes, int]):
 
 @lru_cache(maxsize=64)
 def tools(opcodes: Opcodes, wanted: frozenset[int] = KEPT) -> tuple[re.Pattern[bytes], _Addresses, _Lines]:
-    """The expression that finds the opcodes that are wanted, and what they add.  Those that say nothing of address, file or line
-    are stepped over; a byte that begins no opcode that is known is found, as an opcode of one byte that _Addresses refuses."""
-    extended = rb"\x01\x01|\x09\x02[\s\S]{8}"  # end_sequence, set_address; others are found as a byte 0
+    """The expression that finds the opcodes, and what they add.  Columns and is_stmt, where they are not wanted, are most of them
+    stepped over with the opcode behind them; a byte that begins no opcode that is known is found, as an opcode of one byte that
+    _Addresses refuses."""
+    # end_sequence, set_address, discriminators; others are found as a byte 0
     silent = b"|".join(re.escape(bytes([size])) + rb"\x04[\s\S]{%d}" % (size - 1) for size in range(2, _LONGEST + 1))
-    kept, skipped = dict[bytes, bytes](), dict[bytes, bytes]()
+    extended = rb"\x00(?:\x01\x01|\x09\x02[\s\S]{8}|" + silent + b")"
+    codes: dict[bytes, bytes] = {b"": re.escape(bytes([opcodes.base])) + rb"-\xff"}
     for code, count in enumerate(opcodes.lengths, 1):
         operands = rb"[\s\S]{2}" if code == c.DW_LNS_fixed_advance_pc else _LEB * count
-        same = kept if code in wanted else skipped
-        same[operands] = same.get(operands, b"") + re.escape(bytes([code]))
+        codes[operands] = codes.get(operands, b"") + re.escape(bytes([code]))
     # few alternatives, each with its first byte in a set: they are tried in turn, at every opcode
-    passed = [*(b"[" + codes + b"]" + operands for operands, codes in skipped.items()), rb"\x00(?:" + silent + b")"]
-    found = [b"[" + re.escape(bytes([opcodes.base])) + rb"-\xff]", rb"\x00(?:" + extended + b")",
-             *(b"[" + codes + b"]" + operands for operands, codes in kept.items())]
-    pattern = b"(?:" + b"|".join(passed) + b")*(" + b"|".join(found) + rb"|[\s\S])"
-    return re.compile(pattern), _Addresses(opcodes), _Lines(opcodes)
+    found = [*(b"[" + same + b"]" + operands for operands, same in codes.items()), extended, rb"[\s\S]"]
+    passed = b""
+    if opcodes.lengths[4:6] == b"\1\0" and c.DW_LNS_set_column not in wanted:
+        passed = rb"(?:\x05[\x00-\x7f]|)" if c.DW_LNS_negate_stmt in wanted else rb"(?:\x05[\x00-\x7f]\x06?|\x06|)"
+    return re.compile(passed + b"(" + b"|".join(found) + b")"), _Addresses(opcodes), _Lines(opcodes)
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Search:
         self._known_lines: dict[int, tuple[list[int], list[int]]] = {}
         """By the start of a sequence: how often it was asked for; the lines behind its tokens and which of them set the file."""
         start, setters = 0, list[int]()
-        for index in [index for index, token in enumerate(self._tokens) if not token[0]]:
+        for index in [index for index, token in enumerate(self._tokens) if not token[0] and not is_discriminator(token)]:
             if self._tokens[index] != END:
                 setters.append(index)
                 continue
@@ -201,6 +202,11 @@ class Search:
 def _file(setter: bytes | None) -> int:
     """The file that a set_file opcode sets; 1 where there is none since the sequence began."""
     return 1 if setter is None else uleb(setter, 1)[0]
+
+
+def is_discriminator(token: bytes) -> bool:
+    """Whether a token is the extended opcode that tells blocks of a line apart."""
+    return token[0] == 0 and token[2:3] == b"\x04"
 
 
 def set_address(token: bytes) -> int:
