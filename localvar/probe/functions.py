@@ -23,7 +23,7 @@ def matching_functions(info: DebugInfo, name: str, file: str | None) -> list[Die
     """DIEs of the functions named by the glob `name` that are declared in, or belong to a unit of, the glob `file`."""
     if is_glob(name) and file is not None:
         return [die for unit in units_of_file(info, file) for die in _functions_of(unit, name) if in_file(die, file)]
-    names = glob_names(info.elf, name) if is_glob(name) else [name]
+    names = glob_names(info.elf, name) if is_glob(name) else (name,)
     found = functions_named(info, names)
     if not found and not is_glob(name):
         found = _behind_symbol(info, name)
@@ -79,10 +79,11 @@ def is_exported(elf: Elf, function: Die) -> bool:
     return name is not None and bool(elf.symbols_named(f"__ksymtab_{name}"))
 
 
-def glob_names(elf: Elf, pattern: str) -> list[str]:
+@lru_cache(maxsize=8)
+def glob_names(elf: Elf, pattern: str) -> tuple[str, ...]:
     """Names of function symbols (clone suffixes off) that a glob matches, sorted."""
     names = {name.split(".")[0] for name in elf.function_names}
-    return sorted(name for name in names if fnmatchcase(name, pattern))
+    return tuple(sorted(name for name in names if fnmatchcase(name, pattern)))
 
 
 def function_file(die: Die) -> str | None:
