@@ -17,7 +17,18 @@ from localvar.dwarf.scope import chain_at, function_at, name_of, own_function
 from localvar.model import fold
 from localvar.model.ctype import BaseType, Encoding, strip
 from localvar.model.expr import Address, Const, Entry, Load, Reg
-from localvar.model.location import Absent, Constant, EntryValue, ImplicitPointer, Location, Memory, Pieces, Register, Value
+from localvar.model.location import (
+    Absent,
+    Constant,
+    EntryValue,
+    ImplicitPointer,
+    Location,
+    Memory,
+    Pieces,
+    Reason,
+    Register,
+    Value,
+)
 from localvar.model.plan import Variable, VariableKind
 from localvar.model.site import NOWHERE, ScopeRef, Site
 from tests.dwarf_support import debug_info
@@ -216,6 +227,13 @@ def test_a_block_of_an_abstract_instance_gives_its_names_to_the_concrete_one() -
     block = Die("lexical_block", abstract_origin=Ref("block"), low_pc=0x1014, high_pc=4, children=[concrete("inside", op.reg3())])
     found = locator(a, function(inlined("g", 0x1010, 0x10, block)))
     assert [names(found, pc) for pc in (0x1010, 0x1014, 0x1018)] == [[], ["inside", "gone"], []]
+
+
+def test_a_static_variable_that_is_nowhere_says_why() -> None:
+    found = locator(variable("gone", op.addr(0)), variable("here", op.addr(0x4010)))
+    assert [type(found.static_variable(name, None)) for name in ("gone", "here", "other")] == [Reason, Variable, Reason]
+    reasons = [found.static_variable(name, None) for name in ("gone", "other")]
+    assert [reason.slug for reason in reasons if isinstance(reason, Reason)] == ["discarded", "no-such-variable"]
 
 
 def test_a_static_variable_has_the_place_that_only_the_abstract_instance_states() -> None:
