@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -94,12 +95,17 @@ def event_name(site: Site) -> str:
     return f"{'r' if site.kind is SiteKind.RETURN else 'p'}_{site.pc:x}"
 
 
-def set_up(sites: dict[str, list[Site]]) -> str:
-    """Shell that makes the kernel's own events at the sites, and its function tracer count their functions."""
-    events = {f"{event_name(site)[0]}:places/{event_name(site)} {site.pc:#x}" for each in sites.values() for site in each}
-    events |= {f"p:places/{name}_called {name} ret=$stack0:x64" for name in ("dput", "terminate_walk")}
+def event_at(site: Site) -> str:
+    """The kernel's own event at a site; at a return, with what is returned."""
+    return f"{event_name(site)[0]}:places/{event_name(site)} {site.pc:#x}{' ret=$retval:x64' * (site.kind is SiteKind.RETURN)}"
+
+
+def set_up(sites: dict[str, list[Site]], called: Sequence[str] = ("dput", "terminate_walk")) -> str:
+    """Shell that makes the kernel's own events at the sites, and its function tracer count the functions of ENTRIES."""
+    events = {event_at(site) for each in sites.values() for site in each}
+    events |= {f"p:places/{name}_called {name} ret=$stack0:x64" for name in called}
     lines = "\n".join(sorted(events))
-    functions = "\n".join(sorted({site.symbol for name in ENTRIES for site in sites[name]}))
+    functions = "\n".join(sorted({site.symbol for name in ENTRIES for site in sites.get(name, ())}))
     return f"""
         cd /sys/kernel/tracing
         mkdir instances/events instances/functions

@@ -47,7 +47,7 @@ pytestmark = pytest.mark.vm
 ALL = os.environ.get("LOCALVAR_ALL") == "1"
 SEED = int(os.environ.get("LOCALVAR_SEED", "1"))
 #: Places whose functions and lines are compared; places and coordinates whose variables are.
-PLACES, VALUES, COORDINATES = (20000, 4000, 400) if ALL else (2500, 250, 25)
+PLACES, VALUES, COORDINATES = (20000, 4000, 200) if ALL else (2500, 200, 12)
 #: Variables outside of functions for one place in ten.
 STATICS = 2
 
