@@ -107,7 +107,9 @@ class Campaign(Writer):
         functions = sorted(self.executed.functions[task])
         for function in self.random.sample(functions, len(functions)):
             text = f'kernel.function("{function}").return'
-            if len(sites := self._sites(text)) == 1 and _is_number(self.debug.judge.all(sites[0])[0]):
+            sites = self._sites(text)
+            alone = len(sites) == 1 == len(self.debug.elf.symbols_named(sites[0].symbol))
+            if alone and _is_number(self.debug.judge.all(sites[0])[0]):
                 found[text] = sites[0]
             if len(found) == number:
                 break

@@ -115,9 +115,11 @@ def counted(kernel: InstalledKernel, executed: Executed, localvar_script: Path,
     sources = {"counts.c": text, "Kbuild": "obj-m += counts.o\ninclude $(shell $(LOCALVAR) kbuild)\n"}
     module = build_module(kernel, "counts", sources, tmp_path_factory.mktemp("counts"),
                           make_args=["localvar=1", f"LOCALVAR={localvar_script}"])
-    machine = VirtualMachine(kernel, modules=[module], setup=counts.set_up(sites, ()), workload=counts.WORKLOAD, nokaslr=True,
-                             collect={"trace/events": "/sys/kernel/tracing/instances/events/trace"}, timeout=200)
-    return Counted(sites, coordinates, machine.run())
+    machine = VirtualMachine(kernel, modules=[module], setup=counts.set_up(sites, (), values=True), workload=counts.WORKLOAD,
+                             collect={"trace/events": "/sys/kernel/tracing/instances/events/trace"}, nokaslr=True, timeout=200)
+    result = machine.run()
+    assert "refused" not in result.step("setup").output, result.step("setup").output
+    return Counted(sites, coordinates, result)
 
 
 def _return_handler(name: str, coordinate: str) -> str:
