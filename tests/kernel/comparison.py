@@ -292,7 +292,7 @@ def agree(one: Recorded, ours: str, theirs: Value) -> bool:
         if theirs.integer is None:
             return False
         # C makes a _Bool of the byte; gcc lets some be where the integer is that they were made of.
-        expected = bool(theirs.integer) if _is_bool(one.read.type) else theirs.integer
+        expected = bool(theirs.integer) if is_bool(one.read.type) else theirs.integer
         return int(ours, 16) == expected % 2**64
     assert theirs.hex is not None
     meaning = [position for byte in meaningful(one.read.type) for position in (2 * byte, 2 * byte + 1)]
@@ -327,7 +327,8 @@ def holds_flexible_array(ctype: CType) -> bool:
     return isinstance(bare, Record) and any(holds_flexible_array(member.type()) for member in bare.members())
 
 
-def _is_bool(ctype: CType) -> bool:
+def is_bool(ctype: CType) -> bool:
+    """Whether C makes 0 or 1 of each value."""
     bare = strip(ctype)
     return isinstance(bare, BaseType) and bare.encoding is Encoding.BOOLEAN
 

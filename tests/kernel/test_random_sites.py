@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Random coordinates of every kind, in random functions that a workload runs: what handlers record against gdb at the same hits.
 
-LOCALVAR_ALL=1 takes more of them, of several seeds. What was compared is printed (pytest -s shows it).
+The normal run takes 6.12, LOCALVAR_ALL=1 both kernels and more coordinates, of several seeds (LOCALVAR_SEEDS="4 5" of others).
+What was compared is printed (pytest -s shows it).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.vm
 ALL = os.environ.get("LOCALVAR_ALL") == "1"
 SEEDS = [int(seed) for seed in os.environ.get("LOCALVAR_SEEDS", "1 2 3" if ALL else "1").split()]
 #: Coordinates of one boot, sites of one coordinate.
-COORDINATES, MOST = (120, 50) if ALL else (40, 12)
+COORDINATES, MOST = (120, 50) if ALL else (30, 12)
 LIMIT = 3
 ENTRIES = 20
 
@@ -56,6 +57,8 @@ def _gdb() -> None:
 
 @pytest.fixture(scope="module")
 def executed(kernel: InstalledKernel) -> Executed:
+    if kernel.name != "6.12" and not ALL:
+        pytest.skip("test_against_gdb.py has the most on this one: LOCALVAR_ALL=1")
     return explore(kernel, WORKLOAD)
 
 
