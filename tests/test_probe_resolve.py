@@ -137,7 +137,8 @@ def message(kernel: Kernel, coordinate: str) -> str:
 @pytest.mark.parametrize(("coordinate", "expected"), [
     ('kernel.function("z*@mm/oom.c")', "no function of 'mm/oom.c' is 'z*' [no-such-function]"),
     ('kernel.function("z*@mm/none.c")', "no source file 'mm/none.c' in debug info of this kernel [no-such-file]"),
-    ('kernel.statement("z*@mm/oom.c:*")', "no code of functions that it names in 'mm/oom.c' [no-such-line]"),
+    ('kernel.statement("z*@mm/oom.c:*")', "no function of 'mm/oom.c' is 'z*' [no-such-function]"),
+    ('kernel.statement("h*@mm/oom.c:14")', "no code at line 14 of 'mm/oom.c' [no-such-line]"),
     (f"{DATA:#x}", f"address {DATA:#x} is in .data, which holds no code [not-text]"),
     ("0xffffffffc0000000", "address 0xffffffffc0000000 is in no section of this kernel [not-text]"),
     (f"{ENTRY + 4:#x}", f"no function in debug info holds address {ENTRY + 4:#x} (entry_code+0x4) [no-debug-info]"),

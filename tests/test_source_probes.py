@@ -38,6 +38,12 @@ def test_coordinate_is_what_the_literal_says(tmp_path: Path, written: str, text:
     assert result.written(result.source.probes[0].coordinates[0].span) == written
 
 
+@pytest.mark.parametrize("written", ['L"vfs_read"', 'U"vfs_read"', '"vfs" u"_read"'])
+def test_wide_string_is_no_coordinate(tmp_path: Path, written: str) -> None:
+    result = scanned(tmp_path, handler("\treturn 0;") + f"LOCALVAR_PROBE(h, {written});\n")
+    assert [(d.slug, result.written(d.span)) for d in result.log.diagnostics if d.span] == [("not-a-string", written)]
+
+
 @pytest.mark.parametrize("text", ['L"x"', 'u8"x"', "'x'", "x", '"', r'"\u00e9"'])
 def test_other_tokens_are_no_string_literals(text: str) -> None:
     assert literal(text) is None

@@ -14,6 +14,11 @@ from localvar.dwarf.scope import Chain, name_of
 from localvar.dwarf.unit import Die
 
 _CALLS = frozenset({c.DW_TAG_call_site, c.DW_TAG_GNU_call_site})
+
+OF_COMPILER = ("__fentry__", "__x86_indirect_thunk_")
+"""Begin the names that calls have which the source does not make, and which the kernel takes out of its code when it starts: the
+function tracer's, and those by way of a register (arch/x86/kernel/alternative.c: apply_retpolines)."""
+
 _ORIGINS = (c.DW_AT_call_origin, c.DW_AT_abstract_origin)
 
 

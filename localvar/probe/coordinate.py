@@ -45,6 +45,7 @@ MAX_MAXACTIVE = 65535
 
 _LONG = re.compile(r"(kernel\s*\.|module\s*\()", re.ASCII)
 _FAMILY = re.compile(r"(function|statement|process|timer|syscall|perf|procfs|netfilter|java|python[23]?)\b")
+_FOREIGN = re.compile(r"(syscall|nd_syscall|process|timer|perf|procfs|netfilter|java)\.(?!(?:isra|constprop|part|cold|llvm)\b)")
 _START = 'a coordinate starts with kernel. or module("name"), or is a short form'
 _LONG_FORM = 'write kernel.function("f") and its suffixes'
 _EXAMPLE = 'write for example kernel.function("vfs_read")'
@@ -95,6 +96,9 @@ def _parse_short(text: str, start: int) -> Coordinate:
 
 def _refuse_family(lexeme: Lexeme) -> None:
     """Probe points of SystemTap that are not in the kernel, and suffixes on a short form."""
+    foreign = _FOREIGN.match(lexeme.text)
+    if foreign:
+        raise lexeme.part(0, foreign.end(1)).error(f"`{foreign[1]}` is no place that localvar can probe", _START)
     index = lexeme.text.find("(")
     if index < 0:
         return

@@ -187,6 +187,8 @@ def _short_function(code: Lexeme) -> Target:
     if match:
         raise code.error(f"`{code.text}` is not a function's name",
                          f'write kernel.function("{code.text[:match.start()]}"){match.group()}')
+    if "/" in code.text:
+        raise code.error(f"`{code.text}` names no function and no line", f"write {code.text}:* for all lines of the file")
     name, file, where = parse_pattern(code)
     return Function(name, file) if where is None else Statement(name, file, where)
 

@@ -31,7 +31,7 @@ from localvar.dwarf.types import line_table
 from localvar.dwarf.unit import Die, Unit
 from localvar.model.location import Reason
 from localvar.model.site import Site, SiteKind
-from localvar.probe.callee import direct_calls, inlined_callees, named_calls
+from localvar.probe.callee import OF_COMPILER, direct_calls, inlined_callees, named_calls
 from localvar.probe.coordinate import (
     AbsoluteAddress,
     AllLines,
@@ -68,6 +68,9 @@ FUNCTION_LIMIT = 1000
 
 SITE_LIMIT = 10000
 """Places that one coordinate may name, and functions that a glob may match in files: arming more takes minutes."""
+
+NEAR_LINES = 4
+"""Lines with code that are named where the one asked for has none."""
 
 _NARROWER = "a narrower pattern or file"
 
@@ -259,7 +262,7 @@ class Resolver:
         function = instance.chain[-1]
         for return_pc, called in direct_calls(self.info.elf, function):
             names = {symbol.name.split(".")[0] for symbol in self.info.elf.symbols_at(called)}
-            wants = any(fnmatchcase(name, wanted) for name in names)
+            wants = any(fnmatchcase(name, wanted) for name in names) and not any(name.startswith(OF_COMPILER) for name in names)
             if wants and own_function(chain_at(function, return_pc - 1)) == instance.chain[0]:
                 callers.setdefault(called, set()).add(return_pc)
 
@@ -363,16 +366,31 @@ class Resolver:
             raise self._no_file(file, span)
         found = self._in_file(units, file, target, _wanted_lines(target.where, 0))
         if not found:
-            places = self._places_in_file(units, file, target, lambda _: True)
-            lines = {place.line for place in places if place.why_not is None}
+            if target.name != "*" and not matching_functions(self.info, target.name, file, 1):
+                raise self._no_function(target.name, file, span)
             asked = _asked_line(target.where, 0)
-            near = sorted(lines, key=lambda line: (abs(line - asked), -line))[:4]
+            near = self._nearest_in_file(units, file, target, asked)
             if not target.nearest or not near:
                 notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
                 which = f"at line {asked} of" if isinstance(target.where, Lines) else "of functions that it names in"
                 raise source_failure("no-such-line", f"no code {which} '{file}'", span, notes=notes)
             found = self._in_file(units, file, target, lambda line: line == near[0])
         yield from found
+
+    def _nearest_in_file(self, units: list[Unit], file: str, target: Statement, asked: int) -> list[int]:
+        """The lines with code of the target's functions that are nearest to the one asked for, the nearest first.  Which are
+        lines of functions takes long to tell in a header: it is asked of the nearest ones only, where these are enough."""
+        def distance(line: int) -> tuple[int, int]:
+            return abs(line - asked), -line
+
+        every = sorted({start.line for unit in units for start in line_starts(unit, file, lambda _: True)}, key=distance)
+        lines: set[int] = set()
+        for count in (NEAR_LINES * 4, len(every)):
+            places = self._places_in_file(units, file, target, set(every[:count]).__contains__)
+            lines = {place.line for place in places if place.why_not is None}
+            if len(lines) >= NEAR_LINES:
+                break
+        return sorted(lines, key=distance)[:NEAR_LINES]
 
     def _in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
         places = self._places_in_file(units, file, target, wanted)

@@ -208,7 +208,7 @@ def _value(pieces: Sequence[Piece], use: Use, context: Context) -> bytes | None:
     parts = [literal(p.text) if p.kind is Kind.STRING else None for p in pieces]
     if all(part is not None for part in parts):
         return b"".join(part for part in parts if part is not None)
-    if any(p.kind is not Kind.STRING and p.kind is not Kind.NAME for p in pieces):
+    if any(p.kind is not Kind.NAME and not (p.kind is Kind.STRING and p.text.startswith(('"', 'u8"'))) for p in pieces):
         return None
     return context.evaluate(_declaration_start(use, context), spelled(pieces))
 

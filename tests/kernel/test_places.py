@@ -143,6 +143,13 @@ def test_every_line_that_the_line_table_has_of_a_function_is_found_in_it(kernel:
             assert {(line, site.pc) for site in sites} <= rows
 
 
+def test_callees_are_those_that_the_source_calls(kernel: InstalledKernel) -> None:
+    """Not the function tracer, whose call in front of each function is a nop as long as nothing is traced."""
+    opened = Kernel(kernel.vmlinux, kernel.release)
+    found = {site.function for site in opened.sites('kernel.function("ksys_read").callee("*").call')}
+    assert "vfs_read" in found and not {name for name in found if name.startswith(("__fentry__", "__x86_indirect"))}
+
+
 def test_function_of_a_module_is_probed_where_it_was_loaded(
     kernel: InstalledKernel, localvar_script: Path, tmp_path: Path
 ) -> None:
