@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from localvar.arch import X86_64
+from localvar.codegen.text import named
 from localvar.codegen.values import attempt_statements
 from localvar.model import fold
 from localvar.model.ctype import BaseType, Encoding
@@ -74,3 +75,10 @@ def test_choices_within_choices_and_conditions_that_load() -> None:
     assert run(compiled, dx=base, ax=1, bx=1, si=base + LEFT) == 12
     assert compiled.faults == 0
     assert run(compiled, dx=1, ax=0, bx=base, si=base) is None
+
+
+@pytest.mark.parametrize("ctype", ["int", "unsigned char *", "int (*)(int, void *)", "int (*)[3]", "int (*(*)(void))[2]"])
+def test_what_holds_the_value_may_be_a_pointer_to_anything(ctype: str) -> None:
+    compiled = compile_c([f"void run(const struct pt_regs *regs, void *out);\nvoid run(const struct pt_regs *regs, void *out)\n"
+                          f"{{\n\t{named(ctype, 'value')};\n\n\tvalue = (0);\n\tmemcpy(out, &value, sizeof(value));\n}}\n"])
+    assert compiled.call("run", {}, 8)[:1] == b"\0"

@@ -231,6 +231,13 @@ def test_a_block_of_an_abstract_instance_gives_its_names_to_the_concrete_one() -
     assert [names(found, pc) for pc in (0x1010, 0x1014, 0x1018)] == [[], ["inside", "gone"], []]
 
 
+def test_a_static_variable_that_is_nowhere_says_why() -> None:
+    found = locator(variable("gone", op.addr(0)), variable("here", op.addr(0x4010)))
+    assert [type(found.static_variable(name, None)) for name in ("gone", "here", "other")] == [Reason, Variable, Reason]
+    reasons = [found.static_variable(name, None) for name in ("gone", "other")]
+    assert [reason.slug for reason in reasons if isinstance(reason, Reason)] == ["discarded", "no-such-variable"]
+
+
 def test_a_static_variable_has_the_place_that_only_the_abstract_instance_states() -> None:
     a = abstract("g", variable("count", op.addr(0x4020), label="count"))
     with_die = inlined("g", 0x1010, 8, concrete("count"))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from localvar.cli.group import LazyGroup, run
@@ -25,4 +26,8 @@ COMMANDS = {
 def main() -> None:
     """Entry point of the console script; exits with the status of the design: 0, 1 or 2."""
     gc.disable()  # a run is short, and what it makes it keeps: the collector would only walk it again and again
-    sys.exit(run(LazyGroup(COMMANDS), sys.argv[1:]))
+    status = int(run(LazyGroup(COMMANDS), sys.argv[1:]))
+    if sys.gettrace() is not None or sys.getprofile() is not None:
+        sys.exit(status)  # who measures has something to say at the end
+    sys.stderr.flush()
+    os._exit(status)  # as mypy does: to free what a run has made, object by object, takes a tenth of its time

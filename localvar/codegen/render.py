@@ -23,6 +23,7 @@ from localvar.codegen.tables import (
     place_definition,
     probe_definition,
 )
+from localvar.codegen.text import named
 from localvar.diagnostics import Span
 from localvar.model.plan import PlannedUse, ReadPlan
 from localvar.model.source import Header, Macro, MacroUse, ProbeKind, ProbeSource
@@ -323,7 +324,7 @@ def _call(planned: PlannedUse, accessor: Accessor, number: int) -> tuple[str, tu
     rest = tuple(argument.span for argument in use.arguments[1:])
     if use.macro is Macro.GET_LOCAL_VAR_OR:
         holder = f"localvar_value_{number}"
-        return (f"({{ {accessor.type} {holder}; if (!{name}({use.regs}, &{holder})) {holder} = (\0); {holder}; }})", rest)
+        return (f"({{ {named(accessor.type, holder)}; if (!{name}({use.regs}, &{holder})) {holder} = (\0); {holder}; }})", rest)
     if use.macro is Macro.SET_LOCAL_VAR:
         return f"{name}({use.regs}, \0)", rest
     if planned.lists:

@@ -44,3 +44,8 @@ def _block(statements: str) -> str:
 
 def _returns(statements: str) -> bool:
     return statements.rstrip().split("\n")[-1].lstrip().startswith("return ")
+
+
+def named(type_text: str, name: str) -> str:
+    """`name` declared with a type that is written without one: within the type, where it points to a function or an array."""
+    return f"__typeof__({type_text}) {name}" if "(" in type_text else f"{type_text} {name}"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from localvar.dwarf import constants as c
 from localvar.dwarf.leb128 import uleb
-from localvar.dwarf.linesearch import END, KEPT, Opcodes, set_address, tools
+from localvar.dwarf.linesearch import END, KEPT, Opcodes, is_discriminator, set_address, tools
 
 
 class FileRow(NamedTuple):
@@ -41,7 +41,7 @@ class _Meanings(dict[bytes, tuple[int, int, int]]):
         code = token[0]
         if token == END:
             found = _END, 0, 0
-        elif not code:
+        elif not code and not is_discriminator(token):
             return _ADDRESS, set_address(token), 0  # not kept: no two are alike
         elif code == c.DW_LNS_set_file:
             found = _FILE, uleb(token, 1)[0], 0

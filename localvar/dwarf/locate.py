@@ -139,8 +139,9 @@ class Locator:
 
     def static_variable(self, name: str, file: str | None) -> Variable | Reason:
         """The variable with static storage of that name, at file scope or in a function, in a file whose path ends in
-        `file`.  Several different ones, or none, is a Reason."""
+        `file`.  Several different ones, or none, or one that is nowhere, is a Reason."""
         found: dict[object, Variable] = {}
+        gone: Reason | None = None
         for die in self._definitions(name, file):
             table = line_table(die.unit)
             variable = self._variable(die, name, table.file(origin(die).constant(c.DW_AT_decl_file)) or table.name, (die,), 0)
@@ -148,9 +149,13 @@ class Locator:
                 found.setdefault(variable.location.address, variable)
             elif isinstance(variable.location, Constant):
                 found.setdefault(die.key, variable)
+            elif isinstance(variable.location, Absent):
+                gone = gone or variable.location.reason
         if len(found) == 1:
             return next(iter(found.values()))
         where = f" in '{file}'" if file else ""
+        if not found and gone is not None:
+            return Reason(gone.slug, f"variable '{name}'{where} has no value: {gone.text}")
         if not found:
             return Reason("no-such-variable", f"no variable '{name}' with static storage{where}")
         files = ", ".join(sorted(f"{v.scope}:{v.declared.line}" for v in found.values()))

@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from localvar.dwarf import constants as c
-from localvar.dwarf.names import string_offsets
+from localvar.dwarf.names import ends_of_strings
 from localvar.dwarf.start import start_before
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ def name_offsets(info: DebugInfo, names: Collection[str]) -> set[int]:
     for string, start in zip(strings, starts, strict=False):
         if string in wanted:
             whole.setdefault(string, []).append(start)
-    return {offset for name in wanted for offset in whole.get(name) or string_offsets(info, name + b"\0")}
+    ends = ends_of_strings(info, wanted - whole.keys())
+    return {offset for offsets in whole.values() for offset in offsets} | ends
 
 
 def units_naming(info: DebugInfo, offsets: Collection[int]) -> list[int]:
@@ -60,15 +61,20 @@ def _referring(info: DebugInfo, offsets: set[int], known: Collection[int]) -> It
     common."""
     starts, done = info.unit_offsets, set[int]()
     raw = {offset.to_bytes(4, "little") for offset in offsets}
-    upper = re.escape(next(iter(raw))[2:])
+    first = next(iter(raw))
+    upper = re.escape(first[2:])
     # what is searched for is the upper half; what stands in front of it is looked at where that is found
     lower = b"".join(b"[%b]" % b"".join(re.escape(bytes([byte])) for byte in {one[at] for one in raw}) for at in (0, 1))
-    for position in info.search(re.compile(upper + b"(?<=" + lower + upper + b")")):
+    pattern, behind = (re.escape(first), 0) if len(raw) == 1 else (upper + b"(?<=" + lower + upper + b")", 2)
+    for found in info.search(re.compile(pattern)):
+        position = found - behind
+        if info.raw(position, 4) not in raw:
+            continue
         begin = starts[bisect_right(starts, position) - 1]
-        if begin in done or begin in known or info.raw(position - 2, 4) not in raw:
+        if begin in done or begin in known:
             continue
         unit = info.unit(begin)
-        if start_before(unit, position - 2 - begin, _FUNCTION, c.DW_AT_name, True) is not None:
+        if start_before(unit, position - begin, _FUNCTION, c.DW_AT_name, True) is not None:
             done.add(begin)
             yield begin
 

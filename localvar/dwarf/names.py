@@ -81,6 +81,20 @@ def string_offsets(info: DebugInfo, text: bytes) -> list[int]:
     return whole or sorted(offsets, key=lambda offset: _reversed_before(contents, offset))[:1]
 
 
+def ends_of_strings(info: DebugInfo, names: Collection[bytes]) -> set[int]:
+    """As string_offsets() for names that are no whole strings of .debug_str, in one pass over it."""
+    if not names:
+        return set()
+    contents = info.elf.contents(".debug_str")
+    found: dict[str, int] = {}
+    for offset in contents.search(re.compile(b"(?:" + b"|".join(map(re.escape, sorted(names))) + b")\0")):
+        name = contents.cstring(offset)
+        best = found.setdefault(name, offset)
+        if _reversed_before(contents, offset) < _reversed_before(contents, best):
+            found[name] = offset
+    return set(found.values())
+
+
 def _reversed_before(contents: Contents, offset: int) -> bytes:
     """The bytes in front of offset back to the last null byte, reversed."""
     start = max(0, offset - 512)

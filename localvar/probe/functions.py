@@ -30,7 +30,7 @@ def matching_functions(info: DebugInfo, name: str, file: str | None, limit: int 
     if is_glob(name) and file is not None and not is_clone(name):
         matching = (die for unit in units_of_file(info, file) for die in _functions_of(unit, name) if in_file(die, file))
         return list(islice(matching, limit))
-    names = glob_names(info.elf, name) if is_glob(name) else [name]
+    names = glob_names(info.elf, name) if is_glob(name) else (name,)
     found = [] if is_clone(name) else functions_named(info, names)
     if not found and (is_clone(name) or not is_glob(name)):
         found = list({die.key: die for one in names for die in _behind_symbol(info, one)}.values())
@@ -55,16 +55,9 @@ def _functions_of(unit: Unit, pattern: str) -> Iterator[Die]:
 def units_of_file(info: DebugInfo, file: str) -> list[Unit]:
     """Units that were compiled from a file that `file` names; where there are none, units that have lines of it (headers,
     included .c files)."""
-    wanted, own, others = file_test(file), list[Unit](), list[Unit]()
-    for offset in info.unit_offsets:
-        unit = info.unit(offset)
-        if unit.root.tag != c.DW_TAG_compile_unit:
-            continue
-        if path_matches(unit.root.string(c.DW_AT_name) or "", file):
-            own.append(unit)
-        elif not own and LineTable(unit).indices(wanted):
-            others.append(unit)
-    return own or others
+    units = [unit for offset in info.unit_offsets if (unit := info.unit(offset)).root.tag == c.DW_TAG_compile_unit]
+    own = [unit for unit in units if path_matches(unit.root.string(c.DW_AT_name) or "", file)]
+    return own or [unit for unit in units if LineTable(unit).indices(file_test(file))]
 
 
 def last_name(file: str) -> str:
@@ -98,10 +91,11 @@ def is_exported(elf: Elf, function: Die) -> bool:
     return name is not None and bool(elf.symbols_named(f"__ksymtab_{name}"))
 
 
-def glob_names(elf: Elf, pattern: str) -> list[str]:
+@lru_cache(maxsize=8)
+def glob_names(elf: Elf, pattern: str) -> tuple[str, ...]:
     """Names of function symbols that a glob matches, sorted: those of clones where it has a dot, else without their suffixes."""
     names = {name if is_clone(pattern) else name.split(".")[0] for name in elf.function_names if not name.startswith(PADDING)}
-    return sorted(name for name in names if fnmatchcase(name, pattern))
+    return tuple(sorted(name for name in names if fnmatchcase(name, pattern)))
 
 
 def function_file(die: Die) -> str | None:

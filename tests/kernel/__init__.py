@@ -12,5 +12,7 @@ The modules, in the order of their use:
     processes.py runs programs with a time limit, leaves none behind
     problems.py  finds WARNINGs, oopses and panics in a kernel log
     oracle.py    gdb on the same running kernel: what every variable really was at a probe's hits
+    still.py     gdb's word for the variables at any pc, without running anything
+    campaign.py  random coordinates in functions that a workload runs
     requires.py  named skips: ``@requires_kernel("6.1")``, ``@requires_gdb``
 """

@@ -101,6 +101,20 @@ class Campaign(Writer):
                 self.kinds[kind] += 1
                 yield text, sites
 
+    def returns(self, number: int, task: str) -> dict[str, Site]:
+        """Coordinates of returns of random functions that a task runs, which return a number."""
+        found: dict[str, Site] = {}
+        functions = sorted(self.executed.functions[task])
+        for function in self.random.sample(functions, len(functions)):
+            text = f'kernel.function("{function}").return'
+            sites = self._sites(text)
+            alone = len(sites) == 1 == len(self.debug.elf.symbols_named(sites[0].symbol))
+            if alone and _is_number(self.debug.judge.all(sites[0])[0]):
+                found[text] = sites[0]
+            if len(found) == number:
+                break
+        return found
+
     def observers(self, number: int) -> list[Handler]:
         """Handlers, each of one coordinate, that record every variable at its sites."""
         return [self._observer(text, sites) for text, sites in self.coordinates(number)]
@@ -152,12 +166,14 @@ class Campaign(Writer):
         """A site, of which variables are recorded that are numbers."""
         self._count += 1
         reads = tuple(self.debug.judge.all(site))
-        recorded = tuple(Recorded(read, Form.NUMBER) for read in reads if read.readable and _is_number(read))
+        recorded = tuple(Recorded(read, Form.NUMBER) for read in reads if _is_number(read))
         left_out = {read.path.name: "no number" for read in reads if read.readable and not _is_number(read)}
         return ObservedSite(self._count - 1, coordinate, site, reads, recorded, left_out, nowhere(self.debug, site))
 
 
 def _is_number(read: Read) -> bool:
+    if not read.readable:
+        return False
     bare = strip(read.type)
     floating = isinstance(bare, BaseType) and bare.encoding is Encoding.FLOAT
     return isinstance(bare, (Pointer, Enumeration, BaseType)) and (size_of(bare) or 16) <= 8 and not floating

@@ -54,11 +54,11 @@ def _mix(number: int) -> int:
     return number ^ number >> 31
 
 
-def stops_at(kernel: InstalledKernel, pcs: Sequence[int], timeout: float = 300) -> list[Stop]:
-    """What gdb makes of each variable in scope at each of `pcs`."""
+def stops_at(kernel: InstalledKernel, pcs: Sequence[int], statics: int = 0, timeout: float = 300) -> list[Stop]:
+    """What gdb makes of each variable in scope at each of `pcs`, and of `statics` of the unit's, as gdb_still.py names them."""
     with TemporaryDirectory(prefix="still-", dir="/tmp") as name, socket.socket(socket.AF_UNIX) as listening:
         folder = Path(name)
-        (folder / "config").write_text(json.dumps({"folder": name, "pcs": list(pcs)}))
+        (folder / "config").write_text(json.dumps({"folder": name, "pcs": list(pcs), "statics": statics}))
         listening.bind(f"{folder}/socket")
         listening.listen()
         threading.Thread(target=_serve, args=(listening,), daemon=True).start()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -94,12 +95,19 @@ def event_name(site: Site) -> str:
     return f"{'r' if site.kind is SiteKind.RETURN else 'p'}_{site.pc:x}"
 
 
-def set_up(sites: dict[str, list[Site]]) -> str:
-    """Shell that makes the kernel's own events at the sites, and its function tracer count their functions."""
-    events = {f"{event_name(site)[0]}:places/{event_name(site)} {site.pc:#x}" for each in sites.values() for site in each}
-    events |= {f"p:places/{name}_called {name} ret=$stack0:x64" for name in ("dput", "terminate_walk")}
+def event_at(site: Site, values: bool = False) -> str:
+    """The kernel's own event at a site; with values, of a return, what is returned, which it tells of a function by name only."""
+    if values and site.kind is SiteKind.RETURN:
+        return f"r:places/{event_name(site)} {site.symbol} ret=$retval:x64"
+    return f"{event_name(site)[0]}:places/{event_name(site)} {site.pc:#x}"
+
+
+def set_up(sites: dict[str, list[Site]], called: Sequence[str] = ("dput", "terminate_walk"), values: bool = False) -> str:
+    """Shell that makes the kernel's own events at the sites, and its function tracer count the functions of ENTRIES."""
+    events = {event_at(site, values) for each in sites.values() for site in each}
+    events |= {f"p:places/{name}_called {name} ret=$stack0:x64" for name in called}
     lines = "\n".join(sorted(events))
-    functions = "\n".join(sorted({site.symbol for name in ENTRIES for site in sites[name]}))
+    functions = "\n".join(sorted({site.symbol for name in ENTRIES for site in sites.get(name, ())}))
     return f"""
         cd /sys/kernel/tracing
         mkdir instances/events instances/functions

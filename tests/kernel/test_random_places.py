@@ -26,10 +26,15 @@ from localvar.dwarf.elf import STT_FUNC
 from localvar.dwarf.scope import name_of
 from localvar.dwarf.unit import Unit
 from localvar.kernel import Kernel
-from localvar.model.ctype import size_of
-from localvar.model.plan import How, Read
+from localvar.model.ctype import is_signed, size_of
+from localvar.model.expr import Address, Expr, PerCpu
+from localvar.model.path import parse_path
+from localvar.model.plan import How, Read, Scalar
+from localvar.model.rewrite import rewrite
 from localvar.model.site import Site
+from localvar.plan.read import with_expressions
 from tests.expr_value import World, source_bytes
+from tests.expr_value import value as value_of
 
 from . import requires, still
 from .comparison import agree, visible
@@ -42,7 +47,9 @@ pytestmark = pytest.mark.vm
 ALL = os.environ.get("LOCALVAR_ALL") == "1"
 SEED = int(os.environ.get("LOCALVAR_SEED", "1"))
 #: Places whose functions and lines are compared; places and coordinates whose variables are.
-PLACES, VALUES, COORDINATES = (20000, 4000, 1500) if ALL else (2500, 300, 40)
+PLACES, VALUES, COORDINATES = (20000, 4000, 200) if ALL else (2500, 200, 12)
+#: Variables outside of functions for one place in ten.
+STATICS = 2
 
 #: Why localvar reads nothing where gdb does: slug, and what gdb does there.
 ONLY_GDB = {
@@ -212,11 +219,47 @@ class Values:
                 self.note(f"not compared: {read.location_class.value}, {_how(read)}", name)
             else:
                 self._compare(read, value, name)
+        for name, value in stop.values.items():
+            if not name.startswith("::") and name.partition(".")[0] in theirs.keys() - without_code:
+                self._expression(opened, site, name, value)
         for missing in theirs.keys() - {read.path.name for read in reads}:
             if missing in without_code:
                 self.note("in a block without code, which gdb counts to the one around", f"{site.name} {missing}")
             elif theirs[missing].raw is not None:
                 self.wrong.append(f"{site.name} {missing}: in scope for gdb only")
+
+    def add_statics(self, opened: Kernel, site: Site, stop: Stop) -> None:
+        """Compare variables outside of functions, of the unit of a site."""
+        for name, value in stop.values.items():
+            if name.startswith("::"):
+                self._expression(opened, site, name, value)
+
+    def _expression(self, opened: Kernel, site: Site, name: str, value: Value) -> None:
+        """A member, or a variable outside of functions: its number, or its bytes."""
+        if value.hex is None or value.optimized_out or "?" in value.hex:
+            self.note("member or static: gdb has none", f"{site.name} {name}")
+            return
+        path = parse_path(name.removeprefix("::"))
+        static = name.startswith("::")
+        unit = opened.info.die(site.scope.dies[-1]).unit.root.string(c.DW_AT_name)
+        read = opened.judge.static(path, unit) if static else opened.judge.local(site, path)
+        kind = f"{'static' if static else 'member'}{', bit-field' if read.bit_field else ''}"
+        example = f"{site.name} ({site.pc:#x}) {name}"
+        if not read.readable:
+            assert read.reason is not None
+            self.note(f"{kind}, only gdb's: {read.reason.slug}", example)
+            if read.reason.slug not in ONLY_GDB:
+                self.wrong.append(f"{example}: {read.reason}; gdb has {value.hex}")
+            return
+        if read.how is not How.DIRECT:
+            self.note(f"not compared: {kind}, {_how(read)}", example)
+            return
+        form = Form.BYTES if value.integer is None else Form.NUMBER
+        ours = (_number if form is Form.NUMBER else _bytes)(_as_linked(read))
+        if agree(Recorded(read, form), ours, value):
+            self.note(f"equal: {kind}", example)
+        else:
+            self.wrong.append(f"{example}: {ours} for us, {value.hex} ({value.integer}) for gdb; {kind}")
 
     def _absent(self, read: Read, value: Value, name: str) -> None:
         assert read.reason is not None
@@ -227,8 +270,7 @@ class Values:
 
     def _compare(self, read: Read, value: Value, name: str) -> None:
         assert read.source is not None
-        world = World(still.registers(read.site.pc), still.memory)
-        ours = source_bytes(read.source, size_of(read.type) or 0, world).hex()
+        ours = _bytes(read)
         if agree(Recorded(read, Form.BYTES), ours, value):
             self.note(f"equal: {read.location_class.value}", name)
         else:
@@ -237,6 +279,33 @@ class Values:
 
     def __str__(self) -> str:
         return "\n".join(f"  {n:6} {kind} (as {self.examples[kind]})" for kind, n in sorted(self.counts.items()))
+
+
+def _bytes(read: Read) -> str:
+    """What a read gives, in hexadecimal."""
+    assert read.source is not None
+    return source_bytes(read.source, size_of(read.type) or 0, _world(read)).hex()
+
+
+def _number(read: Read) -> str:
+    """What a read of a number gives, converted to unsigned long."""
+    assert isinstance(read.source, Scalar)
+    bits = read.bit_field[1] if read.bit_field else read.source.expr.bits
+    pattern = value_of(read.source.expr, _world(read)) & (1 << bits) - 1
+    negative = is_signed(read.type) and pattern >> bits - 1
+    return f"{(pattern - (1 << bits) if negative else pattern) % 2**64:x}"
+
+
+def _world(read: Read) -> World:
+    return World(still.registers(read.site.pc), still.memory)
+
+
+def _as_linked(read: Read) -> Read:
+    """read, at the address in the file where it is a per-CPU variable's: gdb knows no other."""
+    def address(expr: Expr) -> Expr:
+        return Address(expr.value) if isinstance(expr, PerCpu) else expr
+
+    return with_expressions(read, lambda expr: rewrite(expr, address))
 
 
 def _how(read: Read) -> str:
@@ -249,11 +318,15 @@ def test_variables_at_random_places_have_the_values_that_gdb_gives_them(
     requires.program("gdb")
     sites = Places(opened).sites(VALUES, COORDINATES)
     found = Values()
-    for site, stop in zip(sites, still.stops_at(kernel, [site.pc for site in sites], timeout=900), strict=True):
+    stops = still.stops_at(kernel, [site.pc for site in sites], STATICS, timeout=900)
+    for number, (site, stop) in enumerate(zip(sites, stops, strict=True)):
         found.add(opened, site, stop)
+        if number % 10 == 0:
+            found.add_statics(opened, site, stop)
     with capsys.disabled():
         print(f"\n{kernel.release}: variables at {len(sites)} places\n{found}")
     assert not found.wrong, "\n".join(found.wrong[:20])
     classes = {kind.partition(": ")[2] for kind in found.counts if kind.startswith("equal")}
     assert classes >= {"register", "memory", "value", "constant"}
+    assert {"equal: static", "equal: member", "equal: member, bit-field"} <= found.counts.keys()
     assert sum(n for kind, n in found.counts.items() if kind.startswith("equal")) > 2 * len(sites)

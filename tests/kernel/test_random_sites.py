@@ -7,15 +7,21 @@ LOCALVAR_ALL=1 takes more of them, of several seeds. What was compared is printe
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from localvar.kernel import Kernel
+from localvar.model.ctype import size_of
 from localvar.model.plan import How
+from localvar.model.site import Site
 
 from . import oracle, requires
+from . import test_counts as counts
+from .build import build_module
 from .campaign import KINDS, Campaign, Executed, explore
 from .comparison import Comparison
 from .handlers import GATE, MODULE, Handler, between_marks, build_observer
@@ -77,6 +83,69 @@ def watches(handlers: list[Handler]) -> list[Watch]:
                if any(one.read.how in needed for one in handler.recorded(site))}
     members = {pc: [one.name for one in site.recorded if one.read.path.steps] for pc, site in sites.items()}
     return [Watch(pc, members.get(pc, []), limit=ENTRIES if pc in entries else LIMIT) for pc in sorted(sites.keys() | entries)]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A run of dd: what handlers at random coordinates recorded, what the kernel's own events did; sites by handler."""
+
+    sites: dict[str, list[Site]]
+    coordinates: dict[str, str]
+    result: VmResult
+
+    def values(self, instance: str, name: str, pattern: str, size: int) -> list[int]:
+        """What each record in a trace instance says was returned, as far as the type goes."""
+        mask = (1 << 8 * size) - 1
+        return [int(match[1], 16) & mask for record in self.result.records(instance)
+                if name in (record.where, record.text.split(":")[0]) and (match := re.search(pattern, record.text))]
+
+
+@pytest.fixture(scope="module")
+def counted(kernel: InstalledKernel, executed: Executed, localvar_script: Path,
+            tmp_path_factory: pytest.TempPathFactory) -> Counted:
+    campaign = Campaign(kernel, SEEDS[0], executed, MOST)
+    inside = dict(campaign.coordinates(COORDINATES, "dd"))
+    returns = campaign.returns(COORDINATES // 4, "dd")
+    coordinates = {f"inside_{number}": text for number, text in enumerate(inside)}
+    coordinates |= {f"return_{number}": text for number, text in enumerate(returns)}
+    sites = {name: inside.get(text) or [returns[text]] for name, text in coordinates.items()}
+    text = counts.source({name: text for name, text in coordinates.items() if text in inside})
+    text = text.replace("\nLOCALVAR_MODULE();", "".join(_return_handler(n, t) for n, t in coordinates.items() if t in returns)
+                        + "\nLOCALVAR_MODULE();")
+    sources = {"counts.c": text, "Kbuild": "obj-m += counts.o\ninclude $(shell $(LOCALVAR) kbuild)\n"}
+    module = build_module(kernel, "counts", sources, tmp_path_factory.mktemp("counts"),
+                          make_args=["localvar=1", f"LOCALVAR={localvar_script}"])
+    machine = VirtualMachine(kernel, modules=[module], setup=counts.set_up(sites, (), values=True), workload=counts.WORKLOAD,
+                             collect={"trace/events": "/sys/kernel/tracing/instances/events/trace"}, nokaslr=True, timeout=200)
+    result = machine.run()
+    assert "refused" not in result.step("setup").output, result.step("setup").output
+    return Counted(sites, coordinates, result)
+
+
+def _return_handler(name: str, coordinate: str) -> str:
+    text = counts.HANDLER.format(name=name, coordinate=coordinate.replace('"', '\\"'))
+    return text.replace('"dd");\n}', '"returned=%lx", (unsigned long)GET_RETURN_VALUE());\n}')
+
+
+def test_random_coordinates_are_hit_as_often_as_the_kernels_own_events(counted: Counted) -> None:
+    ours = Counter(record.text.split(":")[0] for record in counted.result.records("counts") if record.comm == "dd")
+    events = Counter(record.where for record in counted.result.records("events"))
+    expected = {name: sum(events[counts.event_name(site)] for site in each) for name, each in counted.sites.items()}
+    print(counted.result.kernel.release, "hits", sum(ours.values()), "of", sum(n > 0 for n in expected.values()), "coordinates")
+    wrong = {counted.coordinates[name]: (ours[name], n) for name, n in expected.items() if ours[name] != n}
+    assert not wrong
+    assert sum(n > 0 for n in expected.values()) > COORDINATES // 2
+
+
+def test_returned_values_are_those_that_the_kernels_own_events_see(kernel: InstalledKernel, counted: Counted) -> None:
+    opened, compared = Kernel(kernel.vmlinux, kernel.release), 0
+    for name, [site] in ((name, sites) for name, sites in counted.sites.items() if name.startswith("return")):
+        size = size_of(opened.judge.returned(site).type) or 8
+        ours = counted.values("counts", name, r"returned=(\w+)", size)
+        assert ours == counted.values("events", counts.event_name(site), r"ret=0x(\w+)", size), counted.coordinates[name]
+        compared += len(ours)
+    print(kernel.release, "returned values", compared)
+    assert compared > 20
 
 
 def test_every_value_at_random_coordinates_is_the_one_that_gdb_sees(
