@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from localvar.model.expr import Binary, Const, Expr, Extend, Load, Op, Reg, Select, Unary
-from localvar.model.location import Absent, Memory, Piece, Pieces, Register, Value
+from localvar.model.location import Absent, EntryValue, Memory, Piece, Pieces, Register, Value
 from localvar.plan.width import unclear_width, with_clear_width
 
 R = Reg(3)
@@ -110,12 +110,19 @@ def test_what_is_made_from_an_unclear_value_is_unclear(expr: Expr) -> None:
     (binary(Op.SDIV, binary(Op.SAR, binary(Op.SHL, R, 32), 31), 3), False),
     (binary(Op.SDIV, binary(Op.SAR, binary(Op.SHL, R, 16), 16), 3), False),
     (binary(Op.SDIV, binary(Op.SAR, binary(Op.SHL, R, 48), 48), 3), True),
+    (binary(Op.SDIV, binary(Op.SHR, binary(Op.SHL, R, 32), 32), 3), False), (binary(Op.SDIV, binary(Op.SAR, R, 40), 3), False),
+    (binary(Op.UDIV, binary(Op.SHR, R, Reg(2)), 3), False),
     (binary(Op.UDIV, binary(Op.EQ, R, 1), 3), True), (binary(Op.UDIV, binary(Op.AND, R, ZEROS), 3), True),
     (binary(Op.UDIV, binary(Op.OR, R, ZEROS), 3), False), (Select(binary(Op.SHR, R, 3), R, R), True),
 ])
 def test_how_far_a_value_is_extended_is_known(expr: Expr, proven: bool) -> None:
     assert (unclear_width(expr, 32) is None) is proven
     assert unclear_width(expr, 64) is None
+
+
+def test_a_value_on_entry_of_unclear_width_is_absent() -> None:
+    assert isinstance(with_clear_width(EntryValue(binary(Op.UDIV, R, 7)), 32), Absent)
+    assert with_clear_width(EntryValue(R), 32) == EntryValue(R)
 
 
 def test_what_is_of_unclear_width_is_absent_where_it_is_narrow() -> None:
