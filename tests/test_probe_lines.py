@@ -156,3 +156,11 @@ def reasons(kernel: Kernel, coordinate: str) -> dict[str, str | None]:
     """Why each variable at a coordinate's one site is absent."""
     (_, reads), = list_variables(coordinate, kernel)
     return {read.variable.name: read.reason.slug if read.reason else None for read in reads if read.variable is not None}
+
+
+def test_functions_and_copies_that_meet_in_one_line_have_a_place_each(tmp_path: Path) -> None:
+    """What a macro makes (SYSCALL_DEFINE), and two calls of one instruction each."""
+    abstract, first = inlined("g", 2, low_pc=TEXT + 8, high_pc=4, call_file=1, call_line=11)
+    second = Die("inlined_subroutine", abstract_origin=Ref("g"), low_pc=TEXT + 12, high_pc=4, call_file=1, call_line=12)
+    rows = [Row(TEXT, 10), Row(TEXT + 8, 3), Row(TEXT + 12, 12), Row(TEXT + 12, 3), Row(TEXT + 14, 3), Row(TEXT + 16, 14)]
+    assert found(kernel(tmp_path, rows, first, second, others=[abstract]), "a.c:3") == [(8, None), (12, None)]

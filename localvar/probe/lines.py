@@ -44,19 +44,23 @@ def places_in(arrivals: Arrivals, starts: Iterable[tuple[LineStart, Die]], file:
     """The places of lines in concrete functions: of each function and inlined copy those where a statement of the line begins,
     those where the line begins and another line's instructions follow that do not surely lead to such a statement, or what
     else there is.  A line that begins where other code jumps to is none, and has the reason."""
-    found: dict[tuple[int, int], dict[Kind, dict[int, LinePlace]]] = {}
+    found: dict[tuple[int, int], dict[tuple[int, bool], tuple[LineStart, LinePlace]]] = {}
     for start, function in starts:
         place = _place(arrivals, start, chain_at(function, start.address), file)
         if place is not None:
-            kinds = found.setdefault((own_function(place.chain).key, start.line), {})
-            kinds.setdefault(start.kind, {})[start.address] = place
-    for kinds in found.values():
-        statements = kinds.get(Kind.STATEMENT, {})
-        bare = [place for pc, place in kinds.get(Kind.BARE, {}).items() if not arrivals.runs_into(pc, statements)]
+            ranges = found.setdefault((own_function(place.chain).key, start.line), {})
+            key = start.since, start.kind is Kind.BARE
+            ranges[key] = min(ranges.get(key, (start, place)), (start, place), key=lambda one: (one[0].kind, one[0].address))
+    for ranges in found.values():
+        kinds: dict[Kind, dict[int, LinePlace]] = {kind: {} for kind in Kind}
+        for start, place in ranges.values():
+            kinds[start.kind][start.address] = place
+        statements = kinds[Kind.STATEMENT]
+        bare = [place for pc, place in kinds[Kind.BARE].items() if not arrivals.runs_into(pc, statements)]
         yield from statements.values()
         yield from bare
         if not statements and all(place.why_not is not None for place in bare):
-            yield from kinds.get(Kind.REST, {}).values()
+            yield from kinds[Kind.REST].values()
 
 
 def _place(arrivals: Arrivals, start: LineStart, chain: Chain, file: str) -> LinePlace | None:

@@ -31,15 +31,17 @@ class Kind(enum.IntEnum):
 
 @dataclass(frozen=True, order=True)
 class LineStart:
-    """A place where code of a line begins."""
+    """A place where code of a line begins, or goes on.  since: where the contiguous code of the line begins that it is in."""
 
     line: int
     address: int
     kind: Kind
+    since: int
 
 
 def line_starts(unit: Unit, file: str, wanted: Wanted) -> list[LineStart]:
-    """Where code of the wanted lines of a file begins: one entry for each range of a line whose code is split."""
+    """Where the wanted lines of a file begin and have code: contiguous code has a start for each of its rows, since functions and
+    inlined copies whose code is of the same line may meet there."""
     table = line_table(unit)
     indices = frozenset(table.indices(file_test(file)))
     rows = table.rows_of(indices) if indices else []
@@ -47,32 +49,23 @@ def line_starts(unit: Unit, file: str, wanted: Wanted) -> list[LineStart]:
 
 
 def _starts(rows: list[FileRow], indices: Collection[int], wanted: Wanted) -> Iterator[LineStart]:
-    """Contiguous ranges of one wanted line, each from its first statement on, where it has one, and statements without a range.
-    A statement can begin in a row of its own, and its instructions follow in one that is none, at the same address."""
-    found: LineStart | None = None
-    end = -1
-    begun: set[LineStart] = set()
+    """The starts of lines.  A statement can begin in a row of its own, and its instructions follow in one that is none, at the
+    same address."""
+    since, end, running = -1, -1, -1
+    begun: set[int] = set()
     for row, following in pairwise(rows):
         if row.end_sequence:
             begun.clear()
             continue
         mine = row.file in indices and wanted(row.line)
         if mine and row.is_stmt:
-            begun.add(LineStart(row.line, row.address, Kind.BARE))
+            begun.add(row.line)
         if following.address <= row.address:
             continue
-        start = None
+        yield from (LineStart(line, row.address, Kind.BARE, row.address) for line in begun if not mine or line != row.line)
         if mine:
-            is_statement = LineStart(row.line, row.address, Kind.BARE) in begun
-            start = LineStart(row.line, row.address, Kind.STATEMENT if is_statement else Kind.REST)
-        yield from (bare for bare in begun if start is None or bare.line != row.line)
-        begun.clear()
-        if found is not None and start is not None and row.address == end and row.line == found.line:
-            found = min(found, start, key=lambda one: one.kind)
-        else:
-            if found is not None:
-                yield found
-            found = start
+            since = since if row.address == end and row.line == running else row.address
+            yield LineStart(row.line, row.address, Kind.STATEMENT if row.line in begun else Kind.REST, since)
+        running = row.line if mine else -1
         end = following.address
-    if found is not None:
-        yield found
+        begun.clear()
