@@ -166,9 +166,11 @@ def test_functions_and_lines_at_random_places_are_those_of_llvm(opened: Kernel) 
 
 
 def _outermost(opened: Kernel, site: Site, theirs: Symbolized) -> str:
-    """The name of the function out of line, or of a symbol at its beginning if they call it so."""
-    symbols = {symbol.name.partition(".")[0] for symbol in opened.elf.symbols_at(site.pc - site.offset)}
-    return theirs[0][-1] if theirs[0][-1] in symbols else name_of(opened.info.die(site.scope.dies[-1])) or "?"
+    """The name of the function out of line; or theirs, if it is of a symbol at its beginning, or of one that asm put in it."""
+    start = site.pc - site.offset
+    symbols = {symbol.name.partition(".")[0] for symbol in opened.elf.symbols_at(start)}
+    inside = any(start < symbol.value <= site.pc for symbol in opened.elf.symbols_named(theirs[0][-1]))
+    return theirs[0][-1] if inside or theirs[0][-1] in symbols else name_of(opened.info.die(site.scope.dies[-1])) or "?"
 
 
 def symbolized(vmlinux: Path, pcs: list[int]) -> Iterator[tuple[Symbolized, bool]]:
@@ -209,7 +211,9 @@ class Values:
         for read in reads:
             name = f"{site.name} ({site.pc:#x}) {read.path.name}"
             value = theirs.get(read.path.name)
-            if value is None:
+            if value is None and read.reason is not None and read.reason.slug == "declaration":
+                self.note("declared in the block (extern), which gdb does not count to it", name)
+            elif value is None:
                 self.wrong.append(f"{name}: gdb has none in scope")
             elif not read.readable:
                 self._absent(read, value, name)
