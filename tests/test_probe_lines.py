@@ -164,3 +164,20 @@ def test_functions_and_copies_that_meet_in_one_line_have_a_place_each(tmp_path: 
     second = Die("inlined_subroutine", abstract_origin=Ref("g"), low_pc=TEXT + 12, high_pc=4, call_file=1, call_line=12)
     rows = [Row(TEXT, 10), Row(TEXT + 8, 3), Row(TEXT + 12, 12), Row(TEXT + 12, 3), Row(TEXT + 14, 3), Row(TEXT + 16, 14)]
     assert found(kernel(tmp_path, rows, first, second, others=[abstract]), "a.c:3") == [(8, None), (12, None)]
+
+
+def test_line_that_a_macro_makes_into_functions_is_of_each_of_them(tmp_path: Path) -> None:
+    """SYSCALL_DEFINE: __x64_sys_f() calls __se_sys_f(), which is inlined, in the one line that declares both."""
+    abstract, copy = inlined("g", 10, low_pc=TEXT + 5, high_pc=8, call_file=1, call_line=10)
+    rows = [Row(TEXT, 10), Row(TEXT + 5, 10), Row(TEXT + 5, 10), Row(TEXT + 13, 10)]
+    lines = kernel(tmp_path, rows, copy, others=[abstract])
+    assert [(site.pc - TEXT, site.function) for site in lines.sites("a.c:10")] == [(0, "f"), (5, "g")]
+    assert found(lines, 'kernel.statement("f@a.c:10")') == [(0, None)]
+
+
+def test_line_of_a_call_is_of_the_caller_where_nothing_else_is_known(tmp_path: Path) -> None:
+    """Where the callee is of another file, and other code jumps to its first instruction, which is the line's as well."""
+    abstract, copy = inlined("g", 2, low_pc=TEXT + 4, high_pc=8, call_file=1, call_line=12)
+    rows = [Row(TEXT, 10), Row(TEXT + 4, 12), Row(TEXT + 4, 3), Row(TEXT + 12, 14)]
+    lines = kernel(tmp_path, rows, copy, others=[abstract])
+    assert [(site.pc - TEXT, site.function, site.why_not) for site in lines.sites("a.c:12")] == [(4, "f", None)]

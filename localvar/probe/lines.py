@@ -66,18 +66,25 @@ def places_in(arrivals: Arrivals, starts: Iterable[tuple[LineStart, Die]], file:
 def _place(arrivals: Arrivals, start: LineStart, chain: Chain, file: str) -> LinePlace | None:
     """The place of a line, with the scopes of the function whose line it is.  None where that is not one that has code there.
 
-    That is the function that calls what is inlined there, where the call stands in that line; else the innermost one in
-    whose lines it is; else, at a statement, the innermost one (its lines are not known: a macro can have made it).
+    That is the innermost function in whose lines it is; else the one that calls what is inlined there, where the call stands in
+    that line; else, at a statement, the innermost one (its lines are not known: a macro can have made it).
     """
+    called = _calling(chain, start, file)
+    own = _own_scopes(chain, start, file) or called or (
+        chain if start.kind is Kind.STATEMENT else _entered(start, chain, file))
+    if own is None:
+        return None
+    joined = start.kind is Kind.BARE and called is None and arrivals.are_mixed(chain[-1], start.address)
+    return LinePlace(own, start.address, start.line, JOINED if joined else None)
+
+
+def _calling(chain: Chain, start: LineStart, file: str) -> Chain | None:
+    """The scopes around the innermost copy that is inlined at a call in a line: its code is that line's as well."""
     for index, die in enumerate(chain):
         called_at = die.tag == c.DW_TAG_inlined_subroutine and die.constant(c.DW_AT_call_line) == start.line
         if called_at and path_matches(line_table(die.unit).file(die.constant(c.DW_AT_call_file)) or "", file):
-            return LinePlace(chain[index + 1 :], start.address, start.line)
-    own = _own_scopes(chain, start, file) or (chain if start.kind is Kind.STATEMENT else _entered(start, chain, file))
-    if own is None:
-        return None
-    joined = start.kind is Kind.BARE and arrivals.are_mixed(chain[-1], start.address)
-    return LinePlace(own, start.address, start.line, JOINED if joined else None)
+            return chain[index + 1 :]
+    return None
 
 
 def _own_scopes(chain: Chain, start: LineStart, file: str) -> Chain | None:
