@@ -56,6 +56,8 @@ def test_use_in_a_helper_is_read_at_the_sites_of_all_handlers_that_reach_it(tmp_
     [use] = plan.uses
     assert [plan.sites[index].name for index, _ in use.reads] == ["account+0x0", "scan+0x0"]
     assert [site.name for site in plan.sites] == ["account+0x0", "scan+0x0", "account+0x10"]
+    assert [probe.uses for probe in plan.probes] == [(0,), (0,), ()]
+    assert [(site, probes) for _, site, _, probes in plan.reads()] == [(0, (0,)), (1, (1,))]
 
 
 def test_two_handlers_of_one_place_share_its_site(tmp_path: Path) -> None:
