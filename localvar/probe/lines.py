@@ -33,7 +33,7 @@ class LinePlace:
     why_not: Reason | None = None
 
 
-def places_of_lines(arrivals: Arrivals, units: list[Unit], file: str, wanted: Wanted) -> Iterator[LinePlace]:
+def places_of_lines(arrivals: Arrivals, units: Iterable[Unit], file: str, wanted: Wanted) -> Iterator[LinePlace]:
     """The places of the wanted lines in all functions of units."""
     for unit in units:
         held = ((start, function_at(unit, start.address)) for start in line_starts(unit, file, wanted))

@@ -21,7 +21,6 @@ from localvar.dwarf.scope import (
     chain_at,
     entry_of,
     function_at,
-    holds,
     instance_of,
     name_of,
     origin,
@@ -34,7 +33,6 @@ from localvar.model.site import Site, SiteKind
 from localvar.probe.callee import OF_COMPILER, direct_calls, inlined_callees, named_calls
 from localvar.probe.coordinate import (
     AbsoluteAddress,
-    AllLines,
     ByteOffset,
     Coordinate,
     Function,
@@ -57,20 +55,26 @@ from localvar.probe.functions import (
     units_of_file,
 )
 from localvar.probe.labels import labels_of, narrow
-from localvar.probe.lines import LinePlace, in_function, places_in, places_of_lines
+from localvar.probe.lineplaces import (
+    asked_line,
+    first_line,
+    in_files,
+    in_functions,
+    nearest_in_files,
+    nearest_in_functions,
+    wanted_lines,
+)
+from localvar.probe.lines import LinePlace
 from localvar.probe.names import is_glob
 from localvar.probe.probeable import Probeable
 from localvar.probe.sites import OVERRIDDEN, make_site
-from localvar.probe.statements import LineStart, Wanted, line_starts
+from localvar.probe.statements import Wanted
 
 FUNCTION_LIMIT = 1000
 """Functions that one glob may match: each is a search of the debug info, and a probe."""
 
 SITE_LIMIT = 10000
 """Places that one coordinate may name, and functions that a glob may match in files: arming more takes minutes."""
-
-NEAR_LINES = 4
-"""Lines with code that are named where the one asked for has none."""
 
 _NARROWER = "a narrower pattern or file"
 
@@ -339,22 +343,18 @@ class Resolver:
             yield from self._file_lines(target, target.file, span)
             return
         functions = self._functions(target.name, target.file, span)
-        sites = [site for function in functions for site in self._lines_of(function, target)]
-        if not sites and target.nearest:
-            sites = self._nearest_line(functions, target)
+        sites = self._lines_of(functions, target.where)
         if not sites:
-            raise self._no_line(target, functions, span)
+            asked = asked_line(target.where, first_line(functions[0]))
+            near = nearest_in_functions(self.arrivals, functions, asked)
+            if not target.nearest or not near:
+                raise source_failure("no-such-line", f"function '{target.name}' has no code at line {asked}", span,
+                                     notes=_near(near))
+            sites = self._lines_of(functions, Lines(((near[0], near[0]),)))
         yield from sites
 
-    def _nearest_line(self, functions: list[Die], target: Statement) -> list[Site]:
-        """Sites at the line of the functions that is nearest to the one asked for; of two, the later one."""
-        asked = _asked_line(target.where, origin(functions[0]).constant(c.DW_AT_decl_line) or 0)
-        lines = self._lines_with_code(functions)
-        if not lines:
-            return []
-        line = min(lines, key=lambda line: (abs(line - asked), -line))
-        near = Statement(target.name, target.file, Lines(((line, line),)))
-        return [site for function in functions for site in self._lines_of(function, near)]
+    def _lines_of(self, functions: list[Die], where: Where | None) -> list[Site]:
+        return [self._line_site(place) for place in in_functions(self.arrivals, functions, where)]
 
     def _file_lines(self, target: Statement, file: str, span: Span | None) -> Iterator[Site]:
         """Lines of a file in whichever functions they have code."""
@@ -364,78 +364,25 @@ class Resolver:
         units = units_of_file(self.info, file)
         if not units:
             raise self._no_file(file, span)
-        found = self._in_file(units, file, target, _wanted_lines(target.where, 0))
+        found = self._in_files(units, file, target, wanted_lines(target.where, 0))
         if not found:
             if target.name != "*" and not matching_functions(self.info, target.name, file, 1):
                 raise self._no_function(target.name, file, span)
-            asked = _asked_line(target.where, 0)
-            near = self._nearest_in_file(units, file, target, asked)
+            asked = asked_line(target.where, 0)
+            near = nearest_in_files(self.arrivals, units, file, target.name, asked)
             if not target.nearest or not near:
-                notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
                 which = f"at line {asked} of" if isinstance(target.where, Lines) else "of functions that it names in"
-                raise source_failure("no-such-line", f"no code {which} '{file}'", span, notes=notes)
-            found = self._in_file(units, file, target, lambda line: line == near[0])
+                raise source_failure("no-such-line", f"no code {which} '{file}'", span, notes=_near(near))
+            found = self._in_files(units, file, target, lambda line: line == near[0])
         yield from found
 
-    def _nearest_in_file(self, units: list[Unit], file: str, target: Statement, asked: int) -> list[int]:
-        """The lines with code of the target's functions that are nearest to the one asked for, the nearest first.  Which are
-        lines of functions takes long to tell in a header: it is asked of the nearest ones only, where these are enough."""
-        def distance(line: int) -> tuple[int, int]:
-            return abs(line - asked), -line
-
-        every = sorted({start.line for unit in units for start in line_starts(unit, file, lambda _: True)}, key=distance)
-        lines: set[int] = set()
-        for count in (NEAR_LINES * 4, len(every)):
-            places = self._places_in_file(units, file, target, set(every[:count]).__contains__)
-            lines = {place.line for place in places if place.why_not is None}
-            if len(lines) >= NEAR_LINES:
-                break
-        return sorted(lines, key=distance)[:NEAR_LINES]
-
-    def _in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
-        places = self._places_in_file(units, file, target, wanted)
+    def _in_files(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> list[Site]:
+        places = in_files(self.arrivals, units, file, target.name, wanted)
         return [self._line_site(place) for place in islice(places, SITE_LIMIT + 1)]
-
-    def _places_in_file(self, units: list[Unit], file: str, target: Statement, wanted: Wanted) -> Iterator[LinePlace]:
-        return (place for place in places_of_lines(self.arrivals, units, file, wanted)
-                if target.name == "*" or in_function(place.chain, target.name))
-
-    def _lines_of(self, function: Die, target: Statement) -> Iterator[Site]:
-        source = origin(function)
-        file = function_file(function) or ""
-        first = source.constant(c.DW_AT_decl_line) or 0
-        wanted = _wanted_lines(target.where, first)
-        for place in self._places(function, file, wanted):
-            yield self._line_site(place)
 
     def _line_site(self, place: LinePlace) -> Site:
         site = make_site(self.info, place.chain, place.pc, self.probeable, line=place.line)
         return _with_reason(site, place.why_not)
-
-    def _places(self, function: Die, file: str, wanted: Wanted) -> Iterator[LinePlace]:
-        """The places of a function's lines in its own code and in its inlined copies."""
-        found = list(all_instances([function]))
-        own = {instance.chain[0].key for instance in found}
-        starts: dict[int, list[LineStart]] = {}
-        for concrete in {instance.chain[-1].key: instance.chain[-1] for instance in found}.values():
-            offset = concrete.unit.offset
-            if offset not in starts:
-                starts[offset] = line_starts(concrete.unit, file, wanted)
-            inside = [(start, concrete) for start in starts[offset] if holds(concrete, start.address)]
-            yield from (place for place in places_in(self.arrivals, inside, file) if own_function(place.chain).key in own)
-
-    def _no_line(self, target: Statement, functions: list[Die], span: Span | None) -> Failure:
-        asked = _asked_line(target.where, origin(functions[0]).constant(c.DW_AT_decl_line) or 0)
-        near = sorted(self._lines_with_code(functions), key=lambda line: (abs(line - asked), -line))[:4]
-        notes = (Note(f"nearest lines with code: {', '.join(map(str, sorted(near)))}"),) if near else ()
-        return source_failure("no-such-line", f"function '{target.name}' has no code at line {asked}", span, notes=notes)
-
-    def _lines_with_code(self, functions: list[Die]) -> set[int]:
-        lines: set[int] = set()
-        for function in functions:
-            file = function_file(function) or ""
-            lines |= {place.line for place in self._places(function, file, lambda _: True) if place.why_not is None}
-        return lines
 
     def statements(self, site: Site) -> list[Site]:
         """Sites at the statement addresses of the function instance (body, clone or inlined copy) that holds a site."""
@@ -493,18 +440,5 @@ def _with_reason(site: Site, why_not: Reason | None) -> Site:
     return site if why_not is None or site.why_not is not None else replace(site, why_not=why_not)
 
 
-def _wanted_lines(where: Where | None, first: int) -> Wanted:
-    if isinstance(where, AllLines):
-        return lambda line: True
-    if isinstance(where, RelativeLine):
-        wanted = first + where.offset
-        return lambda line: line == wanted
-    assert isinstance(where, Lines)
-    ranges = where.ranges
-    return lambda line: any(a <= line <= b for a, b in ranges)
-
-
-def _asked_line(where: Where | None, first: int) -> int:
-    if isinstance(where, RelativeLine):
-        return first + where.offset
-    return where.ranges[0][0] if isinstance(where, Lines) else first
+def _near(lines: list[int]) -> tuple[Note, ...]:
+    return (Note(f"nearest lines with code: {', '.join(map(str, sorted(lines)))}"),) if lines else ()
