@@ -76,10 +76,21 @@ def test_line_that_begins_in_front_of_its_own_statement_has_one_place(tmp_path: 
     assert found(kernel(tmp_path, rows), "a.c:12") == [(20, None)]
 
 
+def test_line_that_ends_behind_its_statement_has_one_place(tmp_path: Path) -> None:
+    """WRITE_ONCE(): the end of its do … while (0) has a row of its own."""
+    rows = [Row(TEXT, 10), Row(TEXT + 8, 12), Row(TEXT + 12, 12), Row(TEXT + 12, 14), Row(TEXT + 16, 12), Row(TEXT + 16, 14)]
+    assert found(kernel(tmp_path, rows), "a.c:12") == [(8, None)]
+
+
+def test_line_that_only_begins_has_the_first_place_of_straight_code(tmp_path: Path) -> None:
+    rows = [Row(TEXT, 10), Row(TEXT + 8, 12), Row(TEXT + 8, 14), Row(TEXT + 12, 12), Row(TEXT + 12, 14)]
+    assert found(kernel(tmp_path, rows), "a.c:12") == [(8, None)]
+
+
 def test_line_that_begins_elsewhere_than_its_statement_has_both_places(tmp_path: Path) -> None:
-    """Straight code does not lead from the first to the second: the second is in front of it."""
-    rows = [Row(TEXT, 10), Row(TEXT + 8, 12), Row(TEXT + 12, 14), Row(TEXT + 20, 12), Row(TEXT + 20, 14)]
-    assert found(kernel(tmp_path, rows), "a.c:12") == [(8, None), (20, None)]
+    """Straight code does not lead from the first to the second: a branch is between them."""
+    rows = [Row(TEXT, 12), Row(TEXT + 1, 14), Row(TEXT + 8, 12), Row(TEXT + 8, 14)]
+    assert found(kernel(tmp_path, rows), "a.c:12") == [(0, None), (8, None)]
 
 
 def test_line_that_begins_where_other_code_jumps_to_is_no_place_and_says_so(tmp_path: Path) -> None:

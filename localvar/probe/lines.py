@@ -56,11 +56,23 @@ def places_in(arrivals: Arrivals, starts: Iterable[tuple[LineStart, Die]], file:
         for start, place in ranges.values():
             kinds[start.kind][start.address] = place
         statements = kinds[Kind.STATEMENT]
-        bare = [place for pc, place in kinds[Kind.BARE].items() if not arrivals.runs_into(pc, statements)]
+        bare = list(_untold(arrivals, statements, kinds[Kind.BARE]))
         yield from statements.values()
         yield from bare
         if not statements and all(place.why_not is not None for place in bare):
             yield from kinds[Kind.REST].values()
+
+
+def _untold(arrivals: Arrivals, statements: dict[int, LinePlace], bare: dict[int, LinePlace]) -> Iterator[LinePlace]:
+    """The places where a line begins without an instruction that its statements, and those in front, do not tell of: straight
+    code neither leads from there to a statement, nor only from one to there (as to the end of a `do … while (0)`)."""
+    told = set(statements)
+    for pc, place in sorted(bare.items()):
+        function = place.chain[-1]
+        if not arrivals.runs_into(pc, statements) and not any(arrivals.lead_only(function, one, pc) for one in told):
+            if place.why_not is None:
+                told.add(pc)
+            yield place
 
 
 def _place(arrivals: Arrivals, start: LineStart, chain: Chain, file: str) -> LinePlace | None:

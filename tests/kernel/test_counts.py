@@ -142,12 +142,22 @@ def run(kernel: InstalledKernel, localvar_script: Path, tmp_path_factory: pytest
     return sites, machine.run()
 
 
-def test_handlers_are_called_as_often_as_the_kernels_own_events_fire(run: tuple[dict[str, list[Site]], VmResult]) -> None:
-    sites, result = run
-    ours = Counter(record.text.split(":")[0] for record in result.records("counts") if record.comm == "dd")
+def hits(sites: dict[str, list[Site]], result: VmResult) -> tuple[dict[str, int], dict[str, int]]:
+    """By handler: its records of dd, and the kernel's events at its sites; but for functions where the kernel makes no events
+    (though it takes probes there): those without a place for the function tracer (within_notrace_func() in trace_kprobe.c)."""
+    refused = {int(pc, 16) for pc in re.findall(r"refused \w:places/\w_(\w+)", result.step("setup").output)}
+    without = {site.symbol for each in sites.values() for site in each if site.pc in refused}
+    ours = Counter(record.text.split(":")[0] for record in result.records("counts")
+                   if record.comm == "dd" and record.where not in without)
     events = Counter(record.where for record in result.records("events"))
-    expected = {name: sum(events[event_name(site)] for site in each) for name, each in sites.items()}
-    assert {name: ours[name] for name in sites} == expected
+    expected = {name: sum(events[event_name(site)] for site in each if site.symbol not in without)
+                for name, each in sites.items()}
+    return {name: ours[name] for name in sites}, expected
+
+
+def test_handlers_are_called_as_often_as_the_kernels_own_events_fire(run: tuple[dict[str, list[Site]], VmResult]) -> None:
+    ours, expected = hits(*run)
+    assert ours == expected
     assert all(expected.values())
 
 
