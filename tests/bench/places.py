@@ -113,6 +113,8 @@ class Reasons:
         ours = self.ours(f'kernel.statement("*@{file}:{line}")')
         if self._arrivals.runs_into(pc, ours):
             return "theirs runs straight into ours, where the line's own instructions begin"
+        if any(self._arrivals.runs_into(one, (pc,)) for one in ours):
+            return "ours runs straight into theirs, where the line goes on"
         unit = self._kernel.info.unit_of_pc(pc)
         rows = [row for row in line_table(unit).rows if (row.line, row.address) == (line, pc)] if unit is not None else []
         if ours and rows and not any(row.is_stmt for row in rows):

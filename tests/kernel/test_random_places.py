@@ -23,7 +23,7 @@ from localvar.code.instructions import instruction_starts
 from localvar.diagnostics import Failure
 from localvar.dwarf import constants as c
 from localvar.dwarf.elf import STT_FUNC
-from localvar.dwarf.scope import name_of
+from localvar.dwarf.scope import holds, name_of
 from localvar.dwarf.unit import Unit
 from localvar.kernel import Kernel
 from localvar.model.ctype import is_signed, size_of
@@ -92,7 +92,8 @@ class Places:
         return list(found)
 
     def sites(self, number: int, coordinates: int) -> list[Site]:
-        """Sites at addresses, and some of those of coordinates of other kinds there."""
+        """Sites at addresses, and some of those of coordinates of other kinds there; but for copies that are entered outside
+        their own code, whose names gdb does not know there."""
         found = [site for pc in self.addresses(number) if (site := self.at(pc)) is not None]
         texts = {text for site in found for text in _coordinates(site)}
         for text in self._random.sample(sorted(texts), min(coordinates, len(texts))):
@@ -101,7 +102,7 @@ class Places:
             except Failure:
                 continue
             found += self._random.sample(sites, min(4, len(sites)))
-        return list(dict.fromkeys(found))
+        return [site for site in dict.fromkeys(found) if holds(self.opened.info.die(site.scope.dies[0]), site.pc)]
 
     def at(self, pc: int) -> Site | None:
         """The site at an address; None where debug info has no function there."""
