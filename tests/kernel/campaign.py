@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 from localvar.ctext.declare import display
 from localvar.diagnostics import Failure
+from localvar.dwarf.scope import holds
 from localvar.model.ctype import BaseType, Encoding, Enumeration, Pointer, size_of, strip
 from localvar.model.plan import Read
 from localvar.model.site import Site, SiteKind
@@ -85,8 +86,9 @@ class Campaign(Writer):
         #: Handlers by kind of coordinate.
         self.kinds: Counter[str] = Counter()
 
-    def coordinates(self, number: int, task: str | None = None) -> Iterator[tuple[str, list[Site]]]:
-        """So many coordinates, of all kinds in turn, with their sites that can be probed; of functions that a task runs."""
+    def coordinates(self, number: int, task: str | None = None, inside: bool = False) -> Iterator[tuple[str, list[Site]]]:
+        """So many coordinates, of all kinds in turn, with their sites that can be probed; of functions that a task runs.
+        inside: none with a copy that is entered outside its own code, in whose scope gdb is not there."""
         tasks = self.executed.functions
         functions = sorted(frozenset().union(*tasks.values()) if task is None else tasks[task])
         kinds, seen = list(KINDS), set[str]()
@@ -96,7 +98,8 @@ class Campaign(Writer):
             assert tries < 60 * number, f"{len(seen)} coordinates found"
             kind = kinds[len(seen) % len(kinds)]
             text = self._coordinate(kind, self.random.choice(functions))
-            if text is not None and text not in seen and (sites := self._sites(text)):
+            sites = self._sites(text) if text is not None and text not in seen else []
+            if text is not None and sites and not (inside and any(map(self._is_outside, sites))):
                 seen.add(text)
                 self.kinds[kind] += 1
                 yield text, sites
@@ -117,7 +120,10 @@ class Campaign(Writer):
 
     def observers(self, number: int) -> list[Handler]:
         """Handlers, each of one coordinate, that record every variable at its sites."""
-        return [self._observer(text, sites) for text, sites in self.coordinates(number)]
+        return [self._observer(text, sites) for text, sites in self.coordinates(number, inside=True)]
+
+    def _is_outside(self, site: Site) -> bool:
+        return not holds(self.debug.info.die(site.scope.dies[0]), site.pc)
 
     def _coordinate(self, kind: str, function: str) -> str | None:
         """A coordinate of a kind at a random instruction of a function that was run; None where there is no such."""

@@ -346,8 +346,6 @@ def _value(one: Recorded, stop: Stop, site: Site) -> Value:
     """gdb's value of what was recorded, where it is one of this stop."""
     if one.at_entry:
         return _unknown(one, "it is one of the function's entry")
-    if one.read.path.name not in visible(stop, site):
-        return _unknown(one, "gdb is not in its scope: an inlined copy that is entered outside its own code")
     if not one.read.path.steps:
         return visible(stop, site)[one.name]
     if visible(stop)[one.read.path.name] is not visible(stop, site)[one.read.path.name]:
