@@ -25,6 +25,7 @@ from localvar.plan.judge import Judge
 from localvar.plan.nearest import nearest
 from localvar.probe.coordinate import Coordinate, CoordinateError, Function, Presence, alias_reference, parse
 from localvar.probe.maybe import may_have
+from localvar.probe.resolve import refuse_too_many
 
 __all__ = ["Kernel", "ModuleSource", "Spot"]
 
@@ -161,7 +162,10 @@ class Kernel:
             try:
                 found += image.resolver.resolve(coordinate, span)
             except Failure as failure:
+                if any(diagnostic.slug == "too-many" for diagnostic in failure.diagnostics):
+                    raise
                 absent.append(failure)
+            refuse_too_many(found, span)
         if not found:
             raise absent[0]
         return found

@@ -77,3 +77,17 @@ def test_where_no_module_has_a_function_the_first_one_says_so(tmp_path: Path) ->
     assert failure.value.diagnostics[0].message == "no function 'no_such_function' in module one"
     found: list[Site] = kernel.sites('module("*").function("account")')
     assert [site.module for site in found] == ["one", "two"]
+
+
+def test_the_limit_of_places_is_for_all_modules_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_small_kernel(tmp_path)
+    kernel = Kernel(path, "6.1.0-small", lambda: Files(path, ("one", "two")))
+    text = 'module("*").function("[as]*")'
+    monkeypatch.setattr("localvar.probe.resolve.SITE_LIMIT", 4)
+    assert len(kernel.sites(text)) == 4
+    monkeypatch.setattr("localvar.probe.resolve.SITE_LIMIT", 3)
+    with pytest.raises(Failure, match="it names more than 3 places"):
+        kernel.sites(text)
+    monkeypatch.setattr("localvar.probe.resolve.FUNCTION_LIMIT", 1)
+    with pytest.raises(Failure, match="matches 2 functions; no more than 1"):
+        kernel.sites(text)

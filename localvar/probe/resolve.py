@@ -97,8 +97,7 @@ class Resolver:
         else:
             found = self._function(target, span) if isinstance(target, Function) else self._statement(target, span)
             sites = list(islice(found, SITE_LIMIT + 1))
-            if len(sites) > SITE_LIMIT:
-                raise source_failure("too-many", f"it names more than {SITE_LIMIT} places", span, fix=_NARROWER)
+            refuse_too_many(sites, span)
         live = [site for site in sites if site.why_not is not OVERRIDDEN]
         unique = {(site.pc, site.scope, site.kind): site for site in live or sites}
         return sorted(unique.values(), key=lambda site: (site.pc, site.scope.dies))
@@ -428,6 +427,12 @@ class Resolver:
             if any(low <= address < high for low, high in instance.ranges) and not instance.inlined:
                 self._check_boundary(instance, address, span)
         return site
+
+
+def refuse_too_many(sites: list[Site], span: Span | None) -> None:
+    """Raise Failure, at span, where a coordinate names more places than SITE_LIMIT."""
+    if len(sites) > SITE_LIMIT:
+        raise source_failure("too-many", f"it names more than {SITE_LIMIT} places", span, fix=_NARROWER)
 
 
 def _is_of_symbols(name: str, functions: list[Die]) -> bool:
