@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from localvar.arch import X86_64
 from localvar.diagnostics import Failure
 from localvar.kernel import Kernel
 from localvar.listing import list_variables
+from localvar.plan.write import unwritable
 from tests.dwarfgen import Cie, Die, Fde, File, Image, LineTable, Ref, Row, Symbol, Unit, cfa, ctype, loclist, op
 from tests.dwarfgen import Sequence as Rows
 
@@ -192,3 +194,16 @@ def test_line_of_a_call_is_of_the_caller_where_nothing_else_is_known(tmp_path: P
     rows = [Row(TEXT, 10), Row(TEXT + 4, 12), Row(TEXT + 4, 3), Row(TEXT + 12, 14)]
     lines = kernel(tmp_path, rows, copy, others=[abstract])
     assert [(site.pc - TEXT, site.function, site.why_not) for site in lines.sites("a.c:12")] == [(4, "f", None)]
+
+
+def test_variables_of_a_copy_that_is_entered_outside_its_code_count_for_a_write(tmp_path: Path) -> None:
+    """Two of them in one register: a write of the one would change the other."""
+    one, other = (Die("variable", name=name, type=Ref("int"), location=loclist((TEXT + 18, TEXT + 24, op.reg0())))
+                  for name in ("one", "other"))
+    alone = Die("variable", name="alone", type=Ref("int"), location=loclist((TEXT + 18, TEXT + 24, op.reg1())))
+    abstract, copy = inlined("g", 2, low_pc=TEXT + 8, high_pc=8, entry_pc=TEXT + 20, children=[one, other, alone])
+    lines = kernel(tmp_path, [Row(TEXT, 10), Row(TEXT + 16, 14)], copy, others=[abstract])
+    (_, reads), = list_variables('kernel.function("g").inline', lines)
+    refused = {read.variable.name: unwritable(read, lines.images, X86_64) for read in reads if read.variable is not None}
+    assert refused["alone"] is None
+    assert refused["one"] is not None and "could change 'other' of g() too" in refused["one"].text

@@ -105,18 +105,23 @@ class Locator:
         return self._variable(die, name, line_table(unit).name, chain, site.pc)
 
     def held(self, site: Site) -> list[Variable]:
-        """Every variable of every scope that holds the site's pc, those among them that C does not see there, once for each
-        of the locations that hold there."""
-        chain = chain_at(self.info.die(site.scope.dies[-1]), site.pc)
-        found = []
-        for index, scope in enumerate(chain):
-            function = name_of(own_function(chain[index:])) or "?"
-            for die in scope.children():
-                if die.tag in VARIABLE_TAGS:
-                    places = dict(self._guarded(die, chain, site.pc))
-                    found += [Variable(name_of(die) or "?", _kind(die, location), type_of(_typed(die)), function, location, words,
-                                       die.key, declared(origin(die))) for location, words in places.items()]
+        """Every variable of every scope that holds the site's pc, and of the site's own, which need not (a copy that is entered
+        outside its code); those among them that C does not see there, once for each of the locations that hold there."""
+        found, seen = [], set[int]()
+        for chain in (chain_at(self.info.die(site.scope.dies[-1]), site.pc), self.chain(site.scope)):
+            for index, scope in enumerate(chain):
+                if scope.key not in seen:
+                    seen.add(scope.key)
+                    found += self._declared_in(scope, chain[index:], chain, site.pc)
         return found
+
+    def _declared_in(self, scope: Die, around: Chain, chain: Chain, pc: int) -> list[Variable]:
+        """The variables of one scope of a chain, with each location that holds at pc.  around: the scope and those around it."""
+        function = name_of(own_function(around)) or "?"
+        return [Variable(name_of(die) or "?", _kind(die, location), type_of(_typed(die)), function, location, words, die.key,
+                         declared(origin(die)))
+                for die in scope.children() if die.tag in VARIABLE_TAGS
+                for location, words in dict(self._guarded(die, chain, pc)).items()]
 
     def _visible(self, chain: Chain, outer: bool) -> Iterator[tuple[Die, str]]:
         """Variable DIEs with the name of their function: those of the scopes up to and with the innermost function (C
