@@ -152,9 +152,10 @@ class Locator:
             variable = self._variable(die, name, table.file(origin(die).constant(c.DW_AT_decl_file)) or table.name, (die,), 0)
             if isinstance(variable.location, Memory) and isinstance(variable.location.address, (Address, PerCpu)):
                 found.setdefault(variable.location.address, variable)
-            elif isinstance(variable.location, Constant):
+            elif isinstance(variable.location, Constant) and _is_at_file_scope(die):
+                # within a function debug info does not tell whether a constant is static
                 found.setdefault(die.key, variable)
-            elif isinstance(variable.location, Absent):
+            elif isinstance(variable.location, Absent) and (_is_at_file_scope(die) or _has_address(die)):
                 gone = gone or variable.location.reason
         if len(found) == 1:
             return next(iter(found.values()))
@@ -345,6 +346,18 @@ class Locator:
                 raise Unreadable("register", f"the frame is in {self.arch.register_name(row.cfa.register)}, not saved at a probe")
             return fold.add(Reg(row.cfa.register, self.arch.address_bits), row.cfa.offset)
         return evaluate_value(row.cfa.data, rule_context(die.unit, self.arch))
+
+
+def _is_at_file_scope(die: Die) -> bool:
+    """Whether a variable is not within a function."""
+    return any(Die(die.unit, entry).key == die.key for entry in die.unit.top_level if entry[1].tag == c.DW_TAG_variable)
+
+
+def _has_address(die: Die) -> bool:
+    """Whether a variable's place is one that the linker gave."""
+    data = die.block(c.DW_AT_location)
+    operations = decode(data, *die.unit.sizes[:2]) if data else ()
+    return bool(operations) and operations[0].code in (c.DW_OP_addr, c.DW_OP_addrx, c.DW_OP_GNU_addr_index)
 
 
 def _is_in(die: Die, file: str) -> bool:
